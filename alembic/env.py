@@ -1,0 +1,39 @@
+"""Alembic's environment: runs the migrations on the settings' database."""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.schema import SchemaItem
+
+from src.config import Settings
+from src.database import open_database
+from src.models import Base
+
+LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of blocking the rest
+MIGRATION_LOCK = 0x706C617A61  # "plaza": two processes that migrate at once take turns
+
+
+def include_object(_: SchemaItem, name: str | None, kind: str, *__: object) -> bool:
+    """Leave PgQueuer's tables to the migrations that copy its own schema."""
+    return not (kind == "table" and (name or "").startswith("pgqueuer"))
+
+
+def run(connection: Connection) -> None:
+    """Run the migrations in one transaction."""
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    context.configure(
+        connection=connection, target_metadata=Base.metadata, include_object=include_object
+    )
+    context.run_migrations()
+
+
+async def run_online(settings: Settings) -> None:
+    """Open the settings' database and run the migrations on it."""
+    async with open_database(settings) as database, database.engine.begin() as connection:
+        await connection.run_sync(run)
+
+
+asyncio.run(run_online(Settings()))

@@ -1,0 +1,5 @@
+"""`python -m src`."""
+
+from src.cli import main
+
+main()

@@ -1,0 +1,94 @@
+"""Errors of accounts, and those of the token endpoint with RFC 6749's fields."""
+
+from typing import ClassVar
+
+from src.exceptions import AppError
+
+
+class InvalidLinkError(AppError):
+    """The mailed link is malformed, used, replaced by a newer one or expired."""
+
+    status = 400
+    code = "invalid_token"
+    title = "This link is not valid any more"
+
+
+class ConfirmationProofRequiredError(AppError):
+    """The link is good, but whoever follows it has to show that the registration was his."""
+
+    status = 400
+    code = "confirmation_proof_required"
+    title = "Confirm with the password you registered with"
+
+
+class TooManyRequestsError(AppError):
+    """A throttle is full."""
+
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests: wait a while"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after)})
+
+
+class TokenError(AppError):
+    """An error of the token endpoint (RFC 6749, section 5.2)."""
+
+    status = 400
+    error: ClassVar[str] = "invalid_request"
+
+    def __init__(self, detail: str | None = None, **headers: str) -> None:
+        super().__init__(
+            detail,
+            headers={"Pragma": "no-cache", **headers},
+            error=self.error,
+            error_description=detail or self.title,
+        )
+
+
+class InvalidTokenRequestError(TokenError):
+    """A parameter is missing, repeated or malformed, or the body is not a form."""
+
+    code = error = "invalid_request"
+    title = "The token request is not valid"
+
+
+class InvalidClientError(TokenError):
+    """Unknown client or wrong client credentials."""
+
+    status = 401
+    code = error = "invalid_client"
+    title = "The client is not known"
+
+    def __init__(self) -> None:
+        super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
+
+
+class InvalidGrantError(TokenError):
+    """Wrong password, unknown or disabled user; or a refresh token that is not good any more."""
+
+    code = error = "invalid_grant"
+    title = "The credentials are not valid"
+
+
+class EmailNotConfirmedError(TokenError):
+    """The password is right, but the address is not confirmed."""
+
+    error = "invalid_grant"
+    code = "email_not_confirmed"
+    title = "Confirm your e-mail address first"
+
+
+class UnsupportedGrantTypeError(TokenError):
+    """The grant is neither `password` nor `refresh_token`."""
+
+    code = error = "unsupported_grant_type"
+    title = "This grant type is not supported"
+
+
+class InvalidScopeError(TokenError):
+    """An unknown scope, or one that goes beyond what was granted."""
+
+    code = error = "invalid_scope"
+    title = "The scope is unknown or too wide"

@@ -1,0 +1,86 @@
+"""Hashing passwords without stopping the rest: threads of their own behind a bounded queue."""
+
+import asyncio
+import math
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from passlib.context import CryptContext
+
+from src.auth.passwords import normalize_password
+from src.config import Settings
+from src.exceptions import OverloadedError
+
+Result = TypeVar("Result")
+
+SECONDS_PER_HASH = 0.3  # bcrypt at cost 12, for Retry-After
+
+
+def _yield_the_processor() -> None:
+    """Lowest priority for the hashing threads: requests go first (setpriority(2) on Linux)."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+class PasswordHasher:
+    """bcrypt over SHA-256, so that every byte of a password counts; plain bcrypt verifies too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._context = CryptContext(
+            ["bcrypt_sha256", "bcrypt"],
+            deprecated="auto",
+            bcrypt_sha256__rounds=settings.bcrypt_rounds,
+            bcrypt__rounds=settings.bcrypt_rounds,
+        )
+        self._threads = settings.password_threads
+        self._capacity = settings.password_threads + settings.password_queue
+        self._pending = 0
+        self._executor = ThreadPoolExecutor(
+            settings.password_threads, "password", _yield_the_processor
+        )
+        self._hash_of_nobody = self._context.hash(secrets.token_hex())
+
+    async def hash(self, password: str) -> str:
+        """The hash to store.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        return await self._run(lambda: self._context.hash(normalize_password(password)))
+
+    async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        """Whether the password is right, and a new hash when the stored one should be replaced.
+
+        Without a stored hash the answer is no, and takes as long.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        right, replacement = await self._run(
+            lambda: self._verify(normalize_password(password), stored or self._hash_of_nobody)
+        )
+        return right and stored is not None, replacement
+
+    def close(self) -> None:
+        """Drop what is queued and let the threads end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        try:
+            return self._context.verify_and_update(password, stored)
+        except (
+            ValueError
+        ):  # a malformed hash, or what plain bcrypt cannot take (over 72 bytes, NUL)
+            return False, None
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        if self._pending >= self._capacity:
+            raise OverloadedError(math.ceil(self._pending * SECONDS_PER_HASH / self._threads))
+        self._pending += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._pending -= 1

@@ -1,0 +1,109 @@
+"""Access tokens: JWTs after RFC 9068, signed with ES256 (RFC 7518).
+
+The only module that imports python-jose. The library is lenient (it ignores `typ`, lets missing
+claims through and lets RecursionError escape), so it is used for signatures alone; header and
+claims are checked here.
+"""
+
+import base64
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+from jose import jwk, jws
+from pydantic import BaseModel, ConfigDict
+
+ALGORITHM = "ES256"
+TOKEN_TYPE = "at+jwt"
+MAX_TOKEN_LENGTH = 4096
+CLOCK_SKEW = timedelta(seconds=30)  # between machines that issue and verify
+
+
+class Claims(BaseModel):
+    """The claims of an access token; times are seconds since the epoch (RFC 7519)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    iss: str
+    aud: str
+    sub: UUID
+    client_id: str
+    iat: int
+    exp: int
+    jti: UUID
+    sid: UUID
+    scope: str
+    auth_time: int
+    nbf: int | None = None
+
+
+class AccessTokens:
+    """Signs and verifies the access tokens of one issuer."""
+
+    def __init__(self, private_key_pem: str, issuer: str) -> None:
+        self.issuer = issuer
+        key = load_pem_private_key(private_key_pem.encode(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(
+            key.curve, ec.SECP256R1
+        ):
+            raise TypeError("JWT_PRIVATE_KEY must be an elliptic-curve key on P-256, in PEM")
+        public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self._private_key = jwk.construct(private_key_pem, ALGORITHM)
+        self._public_key = jwk.construct(public_pem.decode(), ALGORITHM)
+        self._header = {"typ": TOKEN_TYPE, "kid": thumbprint(self._public_key.to_dict())}
+
+    def issue(self, claims: Claims) -> str:
+        """The signed token."""
+        payload = claims.model_dump(mode="json", exclude_none=True)
+        token: str = jws.sign(payload, self._private_key, self._header, ALGORITHM)
+        return token
+
+    def verify(self, token: str, now: datetime) -> Claims | None:
+        """The claims of a token of ours that is valid now, else None, whatever the text is."""
+        if len(token) > MAX_TOKEN_LENGTH:
+            return None
+        try:
+            header = _decode_header(token)
+            if (
+                header.get("alg") != ALGORITHM
+                or header.get("typ") != TOKEN_TYPE
+                or "crit" in header
+            ):
+                return None
+            if header.get("kid") != self._header["kid"]:
+                return None
+            payload = jws.verify(token, self._public_key, [ALGORITHM])
+            claims = Claims.model_validate_json(payload)
+        except Exception:  # noqa: BLE001 - hostile text; whatever it provokes, the token is not ours
+            return None
+        if claims.iss != self.issuer or claims.aud != self.issuer:
+            return None
+        latest_start = (now + CLOCK_SKEW).timestamp()
+        if claims.iat > latest_start or (claims.nbf or 0) > latest_start:
+            return None
+        return claims if claims.exp > now.timestamp() else None
+
+
+def thumbprint(key: dict[str, str]) -> str:
+    """The SHA-256 thumbprint of an elliptic-curve JWK (RFC 7638), our `kid`."""
+    canonical = orjson.dumps({name: key[name] for name in ("crv", "kty", "x", "y")})
+    return _base64url(hashlib.sha256(canonical).digest())
+
+
+def _decode_header(token: str) -> dict[str, object]:
+    encoded = token.partition(".")[0]
+    header = orjson.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    if not isinstance(header, dict):
+        raise TypeError("the header is not an object")
+    return header
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

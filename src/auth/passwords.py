@@ -1,0 +1,33 @@
+"""Which passwords are good enough (NIST SP 800-63B, section 5.1.1.2): length, and not a known one."""
+
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+MIN_LENGTH = 8
+MAX_LENGTH = 256
+
+
+def normalize_password(password: str) -> str:
+    """The password in NFC, so that every keyboard gives the same one (RFC 8265, section 4.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def weakness(password: str, email: str) -> str | None:
+    """Why a normalised password is refused, or None."""
+    if len(password) < MIN_LENGTH:
+        return f"Use at least {MIN_LENGTH} characters"
+    if len(password) > MAX_LENGTH:
+        return f"Use at most {MAX_LENGTH} characters"
+    plain = password.casefold()
+    if plain in {email.casefold(), email.partition("@")[0].casefold()}:
+        return "Do not use your e-mail address as the password"
+    if plain in _common_passwords():
+        return "This is one of the most common passwords"
+    return None
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    lines = (Path(__file__).parent / "common_passwords.txt").read_text().splitlines()
+    return frozenset(line for line in lines if not line.startswith("# "))

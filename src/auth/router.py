@@ -1,0 +1,83 @@
+"""Accounts over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from src.auth.dependencies import RegistrationServiceDep, SessionServiceDep
+from src.auth.exceptions import UnsupportedGrantTypeError
+from src.auth.schemas import (
+    EmailConfirm,
+    EmailResend,
+    RegistrationCreate,
+    RegistrationRead,
+    ResendRead,
+    SignOut,
+    TokenRead,
+)
+from src.auth.token_request import FORM_SCHEMA, read_token_request
+from src.users.dependencies import CurrentUser
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+AcceptLanguage = Annotated[str, Header(max_length=200)]
+
+
+@router.post("/register", status_code=202)
+async def register(
+    data: RegistrationCreate,
+    registrations: RegistrationServiceDep,
+    accept_language: AcceptLanguage = "en",
+) -> RegistrationRead:
+    """Register an address. The answer is the same whether or not it is known."""
+    secret = await registrations.register(data, preferred_locale(accept_language))
+    return RegistrationRead(registration_secret=secret)
+
+
+@router.post("/email/confirm", status_code=204)
+async def confirm_email(data: EmailConfirm, registrations: RegistrationServiceDep) -> None:
+    """Confirm the address with the mailed token and a proof that the registration was yours."""
+    await registrations.confirm(data)
+
+
+@router.post("/email/resend", status_code=202)
+async def resend_confirmation(
+    data: EmailResend,
+    registrations: RegistrationServiceDep,
+    accept_language: AcceptLanguage = "en",
+) -> ResendRead:
+    """Mail a new confirmation link; older ones are dead. The same for unknown addresses."""
+    await registrations.resend(data.email, preferred_locale(accept_language))
+    return ResendRead()
+
+
+@router.post("/token", openapi_extra=FORM_SCHEMA)
+async def issue_token(
+    request: Request, response: Response, sessions: SessionServiceDep
+) -> TokenRead:
+    """Sign in with a password, or refresh (RFC 6749, sections 4.3 and 6)."""
+    response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
+    form = await read_token_request(request)
+    match form.grant_type:
+        case "password":
+            return await sessions.sign_in(
+                form.required("username"), form.required("password"), form.scope
+            )
+        case "refresh_token":
+            return await sessions.refresh(form.required("refresh_token"), form.scope)
+        case _:
+            raise UnsupportedGrantTypeError
+
+
+@router.post("/logout", status_code=204)
+async def sign_out(
+    caller: CurrentUser, sessions: SessionServiceDep, data: SignOut | None = None
+) -> None:
+    """End this session, the others, or all; their tokens are dead at the next request."""
+    await sessions.sign_out(caller, (data or SignOut()).scope)
+
+
+def preferred_locale(accept_language: str) -> str:
+    """`ru` when the first language of an Accept-Language header is Russian, else `en`."""
+    first = accept_language.split(",", maxsplit=1)[0].strip().lower()
+    return "ru" if first.split("-")[0] == "ru" else "en"

@@ -1,0 +1,79 @@
+"""Background jobs of accounts: the mails. Tokens are made here, at the moment of sending."""
+
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from src.auth.models import EmailLink
+from src.auth.opaque_tokens import OpaqueTokens
+from src.config import Settings
+from src.jobs import JobContext, Task
+from src.users.models import User
+
+EMAIL_LINK_PURPOSE = "email-link"
+CONFIRM_PAGE_PATH = "/confirm-email"
+
+
+class ConfirmEmail(BaseModel):
+    """Which link to mail."""
+
+    link_id: UUID
+
+
+class AlreadyRegistered(BaseModel):
+    """Whom to tell that somebody tried to register his address."""
+
+    user_id: UUID
+
+
+def email_link_tokens(settings: Settings) -> OpaqueTokens:
+    """Issues and verifies the tokens of mailed links."""
+    return OpaqueTokens(settings.secret_key.get_secret_value(), EMAIL_LINK_PURPOSE)
+
+
+def confirmation_url(settings: Settings, token: str) -> str:
+    """Where the mailed link leads: the front end if there is one, else our own page.
+
+    For a front end the token is in the fragment, which its server and its logs never see.
+    """
+    if settings.frontend_url:
+        return f"{settings.frontend_url}{CONFIRM_PAGE_PATH}#token={token}"
+    return f"{settings.public_url}{CONFIRM_PAGE_PATH}?token={token}"
+
+
+async def _send_confirmation(context: JobContext, job: ConfirmEmail) -> None:
+    async with context.database.sessions() as session:
+        link = await session.get(EmailLink, job.link_id)
+        if link is None or link.expires_at <= context.clock.now():
+            return  # confirmed or replaced meanwhile
+        user = await session.get_one(User, link.user_id)
+    token = email_link_tokens(context.settings).issue(link.id)
+    hours = context.settings.email_link_lifetime.total_seconds() / 3600
+    # No name from the registration: whoever registered may not be the one who reads this.
+    await context.mailer.send(
+        to=user.email,
+        template="confirm_email",
+        locale=link.locale,
+        context={"link": confirmation_url(context.settings, token), "expires_hours": round(hours)},
+    )
+
+
+async def _send_already_registered(context: JobContext, job: AlreadyRegistered) -> None:
+    async with context.database.sessions() as session:
+        user = await session.get(User, job.user_id)
+    if user is None:
+        return
+    await context.mailer.send(
+        to=user.email,
+        template="already_registered",
+        locale=user.locale,
+        context={
+            "display_name": user.display_name,
+            "sign_in_url": context.settings.frontend_url or context.settings.public_url,
+        },
+    )
+
+
+confirm_email = Task("auth.confirm_email", ConfirmEmail, _send_confirmation)
+already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
+TASKS = [confirm_email, already_registered]

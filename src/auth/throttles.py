@@ -1,0 +1,38 @@
+"""Counting in PostgreSQL how often something was done, for every process alike."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import case
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.auth.models import Throttle
+
+
+async def count_attempt(
+    session: AsyncSession, subject: str, window: timedelta, now: datetime
+) -> tuple[int, datetime]:
+    """Count one more attempt by `subject` in its current window.
+
+    Only a digest of the subject is stored.
+
+    Returns:
+        The attempts in the window including this one, and when the window ends.
+    """
+    key = hashlib.sha256(subject.encode()).digest()
+    over = Throttle.window_started_at <= now - window
+    statement = (
+        insert(Throttle)
+        .values(key=key, window_started_at=now, count=1)
+        .on_conflict_do_update(
+            index_elements=[Throttle.key],
+            set_={
+                Throttle.count: case((over, 1), else_=Throttle.count + 1),
+                Throttle.window_started_at: case((over, now), else_=Throttle.window_started_at),
+            },
+        )
+        .returning(Throttle.count, Throttle.window_started_at)
+    )
+    count, window_started_at = (await session.execute(statement)).one()
+    return count, window_started_at + window

@@ -1,0 +1,147 @@
+"""Settings: everything that can be set from outside, read once from the environment and `.env`."""
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
+MINIMUM_SECRET_LENGTH = 32
+
+
+def _without_trailing_slash(value: str | None) -> str | None:
+    return value.rstrip("/") if value else None
+
+
+class Settings(BaseSettings):
+    """Plaza's settings. Each one is described in `.env.dist`.
+
+    Raises:
+        pydantic.ValidationError: a value is wrong, or production lacks what it must be given.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    # Where it runs
+    environment: Literal["local", "test", "production"] = "local"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str = ""
+    frontend_url: str | None = None
+    cors_origins: Annotated[list[str], NoDecode] = []
+    data_dir: Path = Path("var")
+    access_log: bool = False
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+    worker_in_server: bool = True
+
+    # Database
+    database_url: SecretStr | None = None
+    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    read_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    database_wait_seconds: Annotated[float, Field(gt=0)] = 5.0
+    statement_timeout_seconds: Annotated[float, Field(gt=0)] = 15.0
+
+    # Secrets: made once under DATA_DIR when local, required elsewhere
+    secret_key: SecretStr = SecretStr("")
+    jwt_private_key: SecretStr = SecretStr("")
+
+    # Mail
+    smtp_url: SecretStr | None = None
+    mail_from: str = "Plaza <no-reply@localhost>"
+
+    # Accounts
+    require_confirmed_email: bool = True
+    access_token_lifetime: timedelta = timedelta(minutes=10)
+    session_idle_lifetime: timedelta = timedelta(days=14)
+    session_absolute_lifetime: timedelta = timedelta(days=60)
+    refresh_grace: timedelta = timedelta(seconds=10)
+    email_link_lifetime: timedelta = timedelta(hours=24)
+    email_links_per_hour: Annotated[int, Field(ge=1)] = 5
+    bcrypt_rounds: Annotated[int, Field(ge=4, le=20)] = 12
+    password_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    password_queue: Annotated[int, Field(ge=1)] = 64
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path:
+                message = "CORS_ORIGINS takes exact origins such as https://app.example.com"
+                raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.environment == "production":
+            self._refuse_incomplete_production()
+        self.public_url = self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        self.frontend_url = _without_trailing_slash(self.frontend_url)
+        if not self.secret_key.get_secret_value():
+            self.secret_key = self._local_secret("secret_key", lambda: secrets.token_urlsafe(48))
+        if not self.jwt_private_key.get_secret_value():
+            self.jwt_private_key = self._local_secret("jwt_private_key.pem", _new_private_key)
+        return self
+
+    def _refuse_incomplete_production(self) -> None:
+        required = {
+            "DATABASE_URL": self.database_url,
+            "PUBLIC_URL": self.public_url,
+            "SECRET_KEY": self.secret_key.get_secret_value(),
+            "JWT_PRIVATE_KEY": self.jwt_private_key.get_secret_value(),
+            "SMTP_URL": self.smtp_url,
+        }
+        problems = [f"set {name}" for name, value in required.items() if not value]
+        if 0 < len(self.secret_key.get_secret_value()) < MINIMUM_SECRET_LENGTH:
+            problems.append(f"SECRET_KEY needs {MINIMUM_SECRET_LENGTH} characters or more")
+        if self.public_url and urlsplit(self.public_url).scheme != "https":
+            problems.append("PUBLIC_URL must begin with https://")
+        if self.bcrypt_rounds < MINIMUM_PRODUCTION_BCRYPT_ROUNDS:
+            problems.append(f"BCRYPT_ROUNDS must be {MINIMUM_PRODUCTION_BCRYPT_ROUNDS} or more")
+        if problems:
+            message = "ENVIRONMENT=production cannot start: " + "; ".join(problems)
+            raise ValueError(message)
+
+    def _local_secret(self, name: str, make: Callable[[], str]) -> SecretStr:
+        """The secret kept in `DATA_DIR/secrets/name`, made at the first start."""
+        path = self.data_dir / "secrets" / name
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", dir=path.parent) as file:  # created with mode 0600
+                file.write(make())
+                file.flush()
+                with suppress(FileExistsError):  # another process was first: its secret counts
+                    path.hardlink_to(file.name)
+        return SecretStr(path.read_text())
+
+
+def _new_private_key() -> str:
+    """A new ES256 key (P-256) in PEM."""
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )

@@ -1,0 +1,160 @@
+"""The database: declarative base, engine, and one transaction per request."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import TIMESTAMP, MetaData, Text, Uuid, func
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from src import embedded_postgres
+from src.config import Settings
+from src.exceptions import DatabaseUnavailableError
+from src.ids import uuid7
+from src.reads import ReadPool
+
+
+class Base(DeclarativeBase):
+    """The base of every table. Relationships are declared with `lazy="raise"`."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        datetime: TIMESTAMP(timezone=True),
+        str: Text(),
+        UUID: Uuid(),
+    }
+
+
+class Identified:
+    """A UUIDv7 primary key, made by us so that it is known before the row is written."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)
+
+
+class Timestamped:
+    """When the row was written and last changed; the service sets both from its clock."""
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The connections of one process: ORM sessions for writes, a FIFO pool for reads."""
+
+    url: str
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    reads: ReadPool
+
+    @classmethod
+    def open(cls, url: str, settings: Settings) -> "Database":
+        """Prepare both pools for `url` (`postgresql://…`); connections open when first needed."""
+        statement_timeout = f"{int(settings.statement_timeout_seconds * 1000)}ms"
+
+        async def connect() -> asyncpg.Connection:
+            try:
+                return await asyncpg.connect(
+                    url,
+                    timeout=settings.database_wait_seconds,
+                    server_settings={
+                        "application_name": "plaza",
+                        "timezone": "UTC",
+                        "statement_timeout": statement_timeout,
+                        "idle_in_transaction_session_timeout": statement_timeout,
+                    },
+                )
+            except (OSError, asyncpg.PostgresConnectionError) as error:
+                raise DatabaseUnavailableError from error
+
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=settings.database_wait_seconds,
+        )
+        return cls(
+            url=url,
+            engine=engine,
+            sessions=async_sessionmaker(engine, expire_on_commit=False),
+            reads=ReadPool(connect, settings.read_pool_size, settings.database_wait_seconds),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.reads.close()
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def independent_transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction of its own, committed at the end of the block.
+
+        For what must outlive the request's rollback: attempt counters, throttles, revocations.
+        """
+        async with self.sessions.begin() as session:
+            yield session
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of the settings while the block runs: DATABASE_URL, or the embedded one."""
+    if settings.database_url:
+        url = settings.database_url.get_secret_value()
+    else:
+        url = await asyncio.to_thread(embedded_postgres.start, settings.data_dir)
+    database = Database.open(url, settings)
+    try:
+        yield database
+    finally:
+        await database.close()
+        if not settings.database_url:
+            await asyncio.to_thread(embedded_postgres.stop, settings.data_dir)
+
+
+async def get_database(request: Request) -> Database:
+    """The running application's database."""
+    database: Database = request.app.state.database
+    return database
+
+
+async def get_reads(request: Request) -> ReadPool:
+    """The pool that answers reads."""
+    reads: ReadPool = request.app.state.database.reads
+    return reads
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """The request's session: one transaction, committed before the response is sent.
+
+    An error in the endpoint rolls it back. No connection is held until the first statement.
+    """
+    async with request.app.state.database.sessions() as session:
+        yield session
+        await session.commit()
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+ReadsDep = Annotated[ReadPool, Depends(get_reads)]
+# scope="function": the code after `yield` runs before the response, so a failed commit is an error.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -1,0 +1,66 @@
+"""The interactive documentation: Swagger UI at /docs and ReDoc at /redoc, without a CDN."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_oauth2_redirect_html
+from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from src.templating import TEMPLATES_DIR, page
+
+COMMON_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+# Both programs write inline styles and carry their icons as data: addresses.
+SWAGGER_CSP = COMMON_CSP + (
+    "script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
+REDOC_CSP = SWAGGER_CSP + "; worker-src blob:"  # its search runs in a worker made from a blob
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs")
+async def swagger_ui(request: Request) -> HTMLResponse:
+    """Swagger UI."""
+    return _docs_page(request, "docs/swagger.html", SWAGGER_CSP)
+
+
+@router.get("/redoc")
+async def redoc(request: Request) -> HTMLResponse:
+    """ReDoc."""
+    return _docs_page(request, "docs/redoc.html", REDOC_CSP)
+
+
+@router.get("/docs/swagger.js")
+async def swagger_initializer() -> FileResponse:
+    """The script that starts Swagger UI: a file, because the page allows no inline script."""
+    return FileResponse(TEMPLATES_DIR / "docs/swagger.js")
+
+
+@router.get("/docs/oauth2-redirect")
+async def oauth2_redirect() -> HTMLResponse:
+    """Where an OAuth2 authorization page returns to, in a window that Swagger UI opened."""
+    response = get_swagger_ui_oauth2_redirect_html()
+    script = bytes(response.body).split(b"<script>")[1].split(b"</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    response.headers["Content-Security-Policy"] = f"{COMMON_CSP}script-src 'sha256-{digest}'"
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Add the documentation pages and the files they load."""
+    app.include_router(router)
+    app.mount("/docs/static", StaticFiles(directory=str(files("fastapi_offline") / "static")))
+
+
+def _docs_page(request: Request, template: str, csp: str) -> HTMLResponse:
+    root = request.scope.get("root_path", "").rstrip("/")
+    return page(
+        template,
+        csp=csp,
+        title=request.app.title,
+        root=root,
+        openapi_url=root + request.app.openapi_url,
+    )

@@ -1,0 +1,247 @@
+"""Errors: domain errors with stable codes, and every error as an RFC 9457 problem document."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import asyncpg
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+logger = logging.getLogger(__name__)
+
+MAX_REPORTED_ERRORS = 20
+MAX_REPORTED_LENGTH = 200
+
+
+class AppError(Exception):
+    """A failure with a meaning: subclasses set status, code and title.
+
+    `detail` says what is wrong this time, `headers` and `fields` are added to the answer.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad_request"
+    title: ClassVar[str] = "Bad request"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **fields: object,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.fields = fields
+
+
+class NotFoundError(AppError):
+    """There is no such thing, or the caller may not see it."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class ConflictError(AppError):
+    """The request contradicts what is stored.
+
+    A subclass may name the database `constraint` whose violation means it; the violation is then
+    answered with that error, so that no look before the write is needed.
+    """
+
+    status = 409
+    code = "conflict"
+    title = "Conflict with what is stored"
+    constraint: ClassVar[str | None] = None
+    by_constraint: ClassVar[dict[str, type["ConflictError"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if cls.constraint:
+            cls.by_constraint[cls.constraint] = cls
+
+
+class PreconditionFailedError(AppError):
+    """`If-Match` names another version than the stored one (RFC 9110, section 13.1.1)."""
+
+    status = 412
+    code = "precondition_failed"
+    title = "The resource has changed since you read it"
+
+
+class InvalidInputError(AppError):
+    """A value that the schema lets through but the rules do not."""
+
+    status = 422
+    code = "validation_error"
+    title = "The request is not valid"
+
+    @classmethod
+    def at(cls, *loc: str, msg: str, type: str) -> "InvalidInputError":  # noqa: A002 - the wire's name
+        """The error of one value, in the form of every other validation error."""
+        return cls(errors=[{"loc": loc, "msg": msg, "type": type}])
+
+
+class OverloadedError(AppError):
+    """A bounded queue is full or its wait too long."""
+
+    status = 503
+    code = "overloaded"
+    title = "Too busy to answer now"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after)})
+
+
+class DatabaseUnavailableError(OverloadedError):
+    """PostgreSQL cannot be reached."""
+
+    code = "database_unavailable"
+    title = "The database cannot be reached"
+
+
+_BY_STATUS = {
+    400: ("bad_request", "The request could not be read"),
+    404: (NotFoundError.code, NotFoundError.title),
+    405: ("method_not_allowed", "This resource does not know that method"),
+    413: ("content_too_large", "The request body is too large"),
+    415: ("unsupported_media_type", "The request body has an unsupported media type"),
+    500: ("internal_error", "Something went wrong on our side"),
+}
+
+
+def problem(
+    request_id: str,
+    path: str,
+    status: int,
+    code: str,
+    title: str,
+    *,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    fields: Mapping[str, object] | None = None,
+) -> Response:
+    """A problem document (RFC 9457) with our `code` and `request_id`."""
+    body: dict[str, object] = {
+        "type": f"urn:plaza:problem:{code}",
+        "title": title,
+        "status": status,
+    }
+    if detail:
+        body["detail"] = detail
+    body |= {"instance": path, "code": code, "request_id": request_id} | dict(fields or {})
+    return Response(
+        orjson.dumps(body),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        "application/problem+json",
+    )
+
+
+def internal_error(request_id: str, path: str) -> Response:
+    """The answer to a defect of ours; the log has the rest."""
+    return problem(request_id, path, 500, *_BY_STATUS[500])
+
+
+def content_too_large(request_id: str, path: str) -> Response:
+    """The answer to a body over the limit."""
+    return problem(request_id, path, 413, *_BY_STATUS[413])
+
+
+def _respond(request: Request, error: AppError) -> Response:
+    return problem(
+        request.state.request_id,
+        _printable(request.url.path),
+        error.status,
+        error.code,
+        error.title,
+        detail=error.detail,
+        headers=error.headers,
+        fields=error.fields,
+    )
+
+
+async def _handle_app_error(request: Request, error: AppError) -> Response:
+    return _respond(request, error)
+
+
+async def _handle_http_exception(request: Request, error: HTTPException) -> Response:
+    status = HTTPStatus(error.status_code)
+    code, title = _BY_STATUS.get(status, (status.name.lower(), status.phrase))
+    return problem(
+        request.state.request_id,
+        _printable(request.url.path),
+        status,
+        code,
+        title,
+        headers=error.headers,
+    )
+
+
+async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
+    errors = [
+        {
+            "loc": [_printable(part) if isinstance(part, str) else part for part in item["loc"]],
+            "msg": _printable(item["msg"]),
+            "type": item["type"],
+        }
+        for item in error.errors()[:MAX_REPORTED_ERRORS]
+    ]
+    return _respond(request, InvalidInputError(errors=errors))
+
+
+async def _handle_database_error(request: Request, error: Exception) -> Response:
+    """Map what PostgreSQL refused: conflicts are the caller's, an absent server is a 503."""
+    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
+    match cause:
+        case asyncpg.IntegrityConstraintViolationError(constraint_name=str(name)):
+            return _respond(request, ConflictError.by_constraint.get(name, ConflictError)())
+        case asyncpg.DataError() | asyncpg.ProgramLimitExceededError():
+            return _respond(request, InvalidInputError("A value is outside what can be stored"))
+        case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+            return _respond(request, ConflictError("Two requests collided: try again"))
+        case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError():
+            return _respond(request, OverloadedError())
+        case (
+            asyncpg.PostgresConnectionError()
+            | asyncpg.OperatorInterventionError()
+            | asyncpg.InsufficientResourcesError()
+            | asyncpg.InterfaceError()
+            | ConnectionError()
+        ):
+            logger.warning("database unavailable: %s", type(cause).__name__)
+            return _respond(request, DatabaseUnavailableError())
+    raise error
+
+
+async def _handle_pool_timeout(request: Request, _: PoolTimeoutError) -> Response:
+    return _respond(request, OverloadedError())
+
+
+def _printable(text: str) -> str:
+    """What a caller sent, cut short and without what UTF-8 cannot carry."""
+    return text[:MAX_REPORTED_LENGTH].encode("utf-8", "replace").decode()
+
+
+def install(app: FastAPI) -> None:
+    """Answer every kind of error with a problem document."""
+    handlers: dict[type[Exception], Any] = {
+        AppError: _handle_app_error,
+        HTTPException: _handle_http_exception,
+        RequestValidationError: _handle_validation_error,
+        PoolTimeoutError: _handle_pool_timeout,
+        DBAPIError: _handle_database_error,
+        asyncpg.PostgresError: _handle_database_error,
+        asyncpg.InterfaceError: _handle_database_error,
+        ConnectionError: _handle_database_error,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

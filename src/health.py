@@ -1,0 +1,58 @@
+"""Health: is the process alive, and is it ready to serve?"""
+
+from functools import cache
+from typing import Literal
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import APIRouter
+from sqlalchemy import column, table
+
+from src.config import PROJECT_ROOT
+from src.database import ReadsDep
+from src.exceptions import AppError
+from src.reads import Read
+from src.responses import DocumentResponse
+from src.schemas import Output
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+_applied_revision = Read(
+    {"revision": column("version_num")}, lambda rows: rows.select_from(table("alembic_version"))
+)
+
+
+class Health(Output):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class NotMigratedError(AppError):
+    """The database's schema is not the one this code was written for."""
+
+    status = 503
+    code = "not_migrated"
+    title = "The database is not migrated to this version"
+
+
+@cache
+def head_revision() -> str | None:
+    """The newest migration in alembic/versions."""
+    config = Config(PROJECT_ROOT / "alembic.ini")
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
+@router.get("/live", response_model=Health)
+async def live() -> DocumentResponse:
+    """The process answers; nothing else is looked at."""
+    return DocumentResponse({"status": "ok"})
+
+
+@router.get("/ready", response_model=Health)
+async def ready(reads: ReadsDep) -> DocumentResponse:
+    """The database answers and is migrated to head."""
+    applied = await _applied_revision.first(reads)
+    if applied is None or applied["revision"] != head_revision():
+        raise NotMigratedError
+    return DocumentResponse({"status": "ok"})

@@ -1,0 +1,1 @@
+"""Mail: rendered from templates, delivered over SMTP or into the local mailbox."""

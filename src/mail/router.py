@@ -1,0 +1,97 @@
+"""The local mailbox in a browser, or as JSON for scripts and tests. Never part of production."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
+from pydantic import BaseModel
+
+from src.dependencies import SettingsDep
+from src.exceptions import NotFoundError
+from src.mail.mailbox import Mailbox, StoredMail
+from src.templating import TEMPLATES_DIR, page
+
+PAGE_CSP = (
+    "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+# A mail may hold anything: nothing in it runs, nothing remote loads, links open their own page.
+MAIL_CSP = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+)
+
+router = APIRouter(prefix="/dev/mailbox", include_in_schema=False)
+
+
+class MailList(BaseModel):
+    """The messages of the mailbox, the newest first."""
+
+    items: list[StoredMail]
+
+
+async def get_mailbox(settings: SettingsDep) -> Mailbox:
+    """The running application's local mailbox."""
+    return Mailbox.of(settings)
+
+
+MailboxDep = Annotated[Mailbox, Depends(get_mailbox)]
+
+
+@router.get("")
+async def list_mail(request: Request, mailbox: MailboxDep, to: str | None = None) -> Response:
+    """Every mail, or those to one address."""
+    mails = await asyncio.to_thread(mailbox.messages, to or None)
+    return _page_or_json(request, "mailbox/list.html", MailList(items=mails))
+
+
+@router.delete("", status_code=204)
+async def empty_mailbox(mailbox: MailboxDep) -> None:
+    """Delete every mail."""
+    await asyncio.to_thread(mailbox.clear)
+
+
+@router.get("/style.css")
+async def stylesheet() -> FileResponse:
+    """The style of the mailbox pages."""
+    return FileResponse(TEMPLATES_DIR / "mailbox/style.css")
+
+
+@router.get("/{mail_id}")
+async def show_mail(request: Request, mailbox: MailboxDep, mail_id: str) -> Response:
+    """One mail."""
+    mail = await asyncio.to_thread(mailbox.get, mail_id)
+    return _page_or_json(request, "mailbox/mail.html", mail)
+
+
+@router.get("/{mail_id}/html")
+async def show_html(mailbox: MailboxDep, mail_id: str) -> HTMLResponse:
+    """The HTML of a mail as its reader sees it."""
+    mail = await asyncio.to_thread(mailbox.get, mail_id)
+    if mail.html is None:
+        raise NotFoundError
+    headers = {"Content-Security-Policy": MAIL_CSP, "Cache-Control": "no-store"}
+    return HTMLResponse(mail.html, headers=headers)
+
+
+@router.get("/{mail_id}/text")
+async def show_text(mailbox: MailboxDep, mail_id: str) -> PlainTextResponse:
+    """The text of a mail."""
+    mail = await asyncio.to_thread(mailbox.get, mail_id)
+    return PlainTextResponse(mail.text, headers={"Cache-Control": "no-store"})
+
+
+def _page_or_json(request: Request, template: str, content: BaseModel) -> Response:
+    """What the caller's Accept asks for: a page for browsers, JSON for everybody else."""
+    if "text/html" in request.headers.get("Accept", ""):
+        response: Response = page(template, csp=PAGE_CSP, request=request, content=content)
+    else:
+        response = Response(
+            content.model_dump_json(by_alias=True),
+            media_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+    response.headers["Vary"] = "Accept"
+    return response

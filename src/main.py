@@ -1,0 +1,91 @@
+"""The application: `create_app()` puts the parts together."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from src import docs, exceptions, idempotency
+from src.auth.dependencies import Credentials
+from src.auth.pages import router as auth_pages_router
+from src.auth.router import router as auth_router
+from src.auth.tasks import TASKS as AUTH_TASKS
+from src.clock import Clock
+from src.config import Settings
+from src.database import open_database
+from src.health import router as health_router
+from src.jobs import JobContext, Worker
+from src.mail.gateway import Mailer
+from src.mail.router import router as mailbox_router
+from src.middleware import RequestMiddleware
+from src.posts.router import router as posts_router
+from src.users.router import router as users_router
+
+API_ROUTERS = [posts_router, users_router, auth_router]  # the busiest first: matching is in order
+TASKS = [*AUTH_TASKS]
+
+
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
+    """The ASGI application.
+
+    Raises:
+        pydantic.ValidationError: a setting is wrong or missing.
+    """
+    settings = settings or Settings()
+    app = FastAPI(
+        title="Plaza",
+        version="0.1.0",
+        description="The backend that a single-page app moves into.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.clock = clock or Clock()
+    for router in API_ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(health_router)
+    app.include_router(auth_pages_router)
+    if settings.environment != "production":
+        app.include_router(mailbox_router)
+    docs.install(app)
+    exceptions.install(app)
+    app.add_exception_handler(idempotency.Replay, idempotency.replay)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key"],
+            expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
+            max_age=600,
+        )
+    app.add_middleware(RequestMiddleware, settings=settings)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open what the process needs, run the worker beside the server, close in reverse order."""
+    settings: Settings = app.state.settings
+    async with open_database(settings) as database:
+        app.state.database = database
+        credentials = app.state.credentials = Credentials.create(
+            settings, database, app.state.clock
+        )
+        context = JobContext(settings, database, Mailer(settings), app.state.clock)
+        worker = Worker(TASKS, context)
+        worker_task = asyncio.create_task(worker.run()) if settings.worker_in_server else None
+        gc.collect()
+        gc.freeze()  # what start-up made lives as long as the process: do not walk it again
+        try:
+            yield
+        finally:
+            worker.stop()
+            if worker_task:
+                await worker_task
+            credentials.hasher.close()

@@ -1,0 +1,127 @@
+"""What surrounds every request: id, size limit, security headers, and the last resort for errors."""
+
+import logging
+import re
+import time
+from collections.abc import Iterable
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.config import Settings
+from src.exceptions import content_too_large, internal_error
+from src.ids import uuid7
+from src.logs import request_id_variable
+
+logger = logging.getLogger(__name__)
+access_logger = logging.getLogger("src.access")
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_CONTENT_SECURITY_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'",
+)
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+]
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+class RequestMiddleware:
+    """Gives each request an id, limits its body and completes its response.
+
+    A trailing slash means the same resource. Whatever error gets this far is logged and answered
+    as a 500 problem, so nothing but the request id leaves the process.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._max_body_bytes = settings.max_body_bytes
+        self._access_log = settings.access_log
+        self._headers = list(_SECURITY_HEADERS)
+        if settings.public_url.startswith("https://"):
+            self._headers.append(_TRANSPORT_SECURITY)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started_at = time.perf_counter()
+        request_id = _request_id(scope["headers"])
+        token = request_id_variable.set(request_id)
+        scope.setdefault("state", {})["request_id"] = request_id
+        path: str = scope["path"]
+        if len(path) > 1 and path.endswith("/"):
+            scope["path"] = path.rstrip("/") or "/"
+        status = 0
+
+        async def send_completed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"]
+                if not any(name == b"content-security-policy" for name, _ in headers):
+                    headers.append(_CONTENT_SECURITY_POLICY)
+                headers.append((b"x-request-id", request_id.encode()))
+                headers.extend(self._headers)
+            await send(message)
+
+        try:
+            limited = self._limited(scope["headers"], receive)
+            if limited is None:
+                response = content_too_large(request_id, path)
+                await response(scope, receive, send_completed)
+            else:
+                await self.app(scope, limited, send_completed)
+        except Exception:
+            logger.exception("unhandled error")
+            if not status:
+                await internal_error(request_id, path)(scope, receive, send_completed)
+        finally:
+            if self._access_log:
+                access_logger.info(
+                    "%s %s %d %.1f ms",
+                    scope["method"],
+                    path,
+                    status,
+                    (time.perf_counter() - started_at) * 1000,
+                )
+            request_id_variable.reset(token)
+
+    def _limited(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Receive | None:
+        """`receive` that stops at the limit, or None when the declared length is over it already."""
+        maximum = self._max_body_bytes
+        has_body = False
+        for name, value in headers:
+            if name == b"content-length":
+                if not value.isdigit() or int(value) > maximum:
+                    return None
+                has_body = value != b"0"
+            elif name == b"transfer-encoding":
+                has_body = True
+        if not has_body:
+            return receive
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > maximum:
+                raise HTTPException(413)
+            return message
+
+        return receive_limited
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's own `X-Request-ID` if it is a sane one, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return str(uuid7())

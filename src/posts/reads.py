@@ -1,0 +1,125 @@
+"""The reads of posts."""
+
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, false, literal_column, null, or_, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from src.pagination import decode_cursor
+from src.posts.models import Post
+from src.posts.schemas import PostFilter, PostRead
+from src.reads import Document, Read, ReadPool, Shape
+from src.users.models import User
+
+SUMMARY: Shape = {
+    "id": Post.id,
+    "slug": Post.slug,
+    "title": Post.title,
+    "summary": Post.summary,
+    "status": Post.status,
+    "tags": Post.tags,
+    "version": Post.version,
+    "created_at": Post.created_at,
+    "updated_at": Post.updated_at,
+    "published_at": Post.published_at,
+    # True while no feature adds covers, likes, comments or bookmarks; clients may rely on them.
+    "cover_url": null(),
+    "likes_count": literal_column("0"),
+    "comments_count": literal_column("0"),
+    "liked": false(),
+    "bookmarked": false(),
+    "author": {
+        "id": User.id,
+        "username": User.username,
+        "display_name": User.display_name,
+        "avatar_url": null(),
+    },
+}
+FULL: Shape = SUMMARY | {"body": Post.body, "body_html": Post.body_html}
+
+
+def _visible_post(key: InstrumentedAttribute[UUID] | InstrumentedAttribute[str]) -> Read:
+    return Read(
+        FULL,
+        lambda rows: rows.join(User, User.id == Post.author_id).where(
+            key == bindparam("key"),
+            Post.deleted_at.is_(None),
+            or_(Post.status == "published", Post.author_id == bindparam("viewer_id")),
+        ),
+    )
+
+
+_visible_post_by_id = _visible_post(Post.id)
+_visible_post_by_slug = _visible_post(Post.slug)
+
+
+async def read_post(reads: ReadPool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
+    """The post if it is published or the viewer's own."""
+    try:
+        post_id = UUID(id_or_slug)
+    except ValueError:
+        return await _visible_post_by_slug.first(reads, key=id_or_slug, viewer_id=viewer_id)
+    return await _visible_post_by_id.first(reads, key=post_id, viewer_id=viewer_id)
+
+
+async def list_posts(
+    reads: ReadPool, which: PostFilter, viewer_id: UUID | None
+) -> tuple[list[Document], str]:
+    """One row more than a page, newest first, and the field the order goes by.
+
+    Raises:
+        InvalidInputError: the cursor is not one of ours.
+    """
+    parameters: dict[str, object] = {
+        "author": which.author,
+        "tag": which.tag,
+        "published_after": which.published_after,
+        "published_before": which.published_before,
+    }
+    parameters = {name: value for name, value in parameters.items() if value is not None}
+    if which.status != "published":
+        parameters["viewer_id"] = viewer_id
+    if which.cursor is not None:
+        parameters["at"], parameters["id"] = decode_cursor(which.cursor)
+    read = _list_read(which.status, which.fields, frozenset(parameters))
+    rows = await read.all(reads, limit=which.limit + 1, **parameters)
+    return rows, _sort_column(which.status).key
+
+
+def _sort_column(status: str) -> InstrumentedAttribute:
+    return Post.published_at if status == "published" else Post.created_at
+
+
+@cache
+def _list_read(status: str, fields: str, given: frozenset[str]) -> Read:
+    """The read for one combination of filters; there are few, and each is compiled once."""
+    at = _sort_column(status)
+    conditions = {
+        "author": User.username == bindparam("author"),
+        "tag": Post.tags.contains([bindparam("tag")]),
+        "published_after": Post.published_at > bindparam("published_after"),
+        "published_before": Post.published_at < bindparam("published_before"),
+        "viewer_id": Post.author_id == bindparam("viewer_id"),
+        "at": tuple_(at, Post.id) < tuple_(bindparam("at"), bindparam("id")),
+    }
+
+    def narrow(rows: Select) -> Select:
+        return (
+            rows.join(User, User.id == Post.author_id)
+            .where(Post.status == literal_column(f"'{status}'"), Post.deleted_at.is_(None))
+            .where(*(condition for name, condition in conditions.items() if name in given))
+            .order_by(at.desc(), Post.id.desc())
+            .limit(bindparam("limit"))
+        )
+
+    return Read(FULL if fields == "full" else SUMMARY, narrow)
+
+
+_COLUMNS = [name for name in PostRead.model_fields if name in Post.__table__.columns]
+
+
+def written_post(post: Post, author: Document) -> Document:
+    """The document of a post just written by `author`, as `read_post` gives it."""
+    columns = {name: getattr(post, name) for name in _COLUMNS}
+    return PostRead(**columns, author=author).model_dump()

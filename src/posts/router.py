@@ -1,0 +1,83 @@
+"""Posts over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from src.database import ReadsDep
+from src.exceptions import NotFoundError
+from src.idempotency import IdempotencyDep
+from src.pagination import page_response
+from src.posts.dependencies import OwnPost, PostServiceDep, PostWriter
+from src.posts.reads import list_posts, read_post, written_post
+from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
+from src.responses import versioned
+from src.schemas import Page
+from src.security import OptionalPrincipal, require
+
+router = APIRouter(prefix="/posts", tags=["posts"])
+
+
+@router.get("", response_model=Page[PostListItem])
+async def list_(
+    request: Request,
+    which: Annotated[PostFilter, Query()],
+    viewer: OptionalPrincipal,
+    reads: ReadsDep,
+) -> Response:
+    """Published posts, newest first; with another `status`, one's own."""
+    if which.status != "published":
+        viewer = require(viewer, "posts:read")
+    rows, sort_field = await list_posts(reads, which, viewer.user_id if viewer else None)
+    return page_response(request, rows, which.limit, sort_field)
+
+
+@router.post("", status_code=201, response_model=PostRead)
+async def create(
+    request: Request,
+    writer: PostWriter,
+    data: PostCreate,
+    posts: PostServiceDep,
+    idempotency: IdempotencyDep,
+) -> Response:
+    """Write a post: a draft, or published at once."""
+    post = await posts.create(writer.user_id, data)
+    return await idempotency.remember(
+        versioned(
+            request,
+            written_post(post, writer.user),
+            post.version,
+            status=201,
+            headers={"Location": f"{request.url.path}/{post.id}"},
+        )
+    )
+
+
+@router.get("/{id_or_slug}", response_model=PostRead)
+async def read(
+    request: Request,
+    id_or_slug: Annotated[str, Path(max_length=200)],
+    viewer: OptionalPrincipal,
+    reads: ReadsDep,
+) -> Response:
+    """A published post, or one's own draft."""
+    reader_id = viewer.user_id if viewer and "posts:read" in viewer.scopes else None
+    post = await read_post(reads, id_or_slug, reader_id)
+    if post is None:
+        raise NotFoundError
+    return versioned(request, post, post["version"])
+
+
+@router.patch("/{post_id}", response_model=PostRead)
+async def update(
+    request: Request, post: OwnPost, writer: PostWriter, changes: PostUpdate, posts: PostServiceDep
+) -> Response:
+    """Change one's own post; `If-Match` guards against a change made meanwhile."""
+    await posts.update(post, changes)
+    return versioned(request, written_post(post, writer.user), post.version)
+
+
+@router.delete("/{post_id}", status_code=204)
+async def delete(post: OwnPost, posts: PostServiceDep) -> None:
+    """Put one's own post into the trash."""
+    await posts.delete(post)

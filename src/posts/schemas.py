@@ -1,0 +1,109 @@
+"""What travels about posts."""
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from src.pagination import DEFAULT_LIMIT, Cursor, Limit
+from src.schemas import Input, Line, Output, Text, Update
+from src.users.schemas import Username
+
+MAX_TAGS = 10
+
+Status: TypeAlias = Literal["draft", "published"]
+
+Title = Annotated[Line, Field(min_length=1, max_length=200)]
+Summary = Annotated[Text, Field(max_length=500)]
+Body = Annotated[Text, Field(min_length=1, max_length=100_000)]
+Tag = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, to_lower=True, max_length=40, pattern=r"^\w[\w.+#-]*$"
+    ),
+]
+
+
+def _without_repeats(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_without_repeats)]
+
+
+class PostCreate(Input):
+    """A new post; a draft unless it says otherwise."""
+
+    title: Title
+    body: Body
+    summary: Summary = ""
+    tags: Tags = []
+    status: Status = "draft"
+
+
+class PostUpdate(Update):
+    """The fields to change; those left out stay as they are."""
+
+    title: Title | None = None
+    body: Body | None = None
+    summary: Summary | None = None
+    tags: Tags | None = None
+    status: Status | None = None
+
+
+class PostFilter(Input):
+    """Which posts to list; published ones of everybody unless `status` asks for one's own drafts."""
+
+    author: Username | None = None
+    tag: Tag | None = None
+    status: Status = "published"
+    published_after: AwareDatetime | None = None
+    published_before: AwareDatetime | None = None
+    fields: Literal["summary", "full"] = "summary"
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class PostAuthor(Output):
+    """Who wrote it."""
+
+    id: UUID
+    username: str
+    display_name: str
+    avatar_url: str | None = None
+
+
+class PostSummary(Output):
+    """A post in a list."""
+
+    id: UUID
+    slug: str
+    title: str
+    summary: str
+    status: Status
+    tags: list[str]
+    author: PostAuthor
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None
+    cover_url: str | None = None
+    likes_count: int = 0
+    comments_count: int = 0
+    liked: bool = False
+    bookmarked: bool = False
+
+
+class PostRead(PostSummary):
+    """A post with its Markdown and the HTML rendered from it, sanitised."""
+
+    body: str
+    body_html: str
+
+
+class PostListItem(PostSummary):
+    """With `fields=full`, also the text."""
+
+    body: str | None = None
+    body_html: str | None = None

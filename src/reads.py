@@ -1,0 +1,205 @@
+"""Reads: how every feature answers a GET.
+
+A read is a Core `select`, compiled once at import to PostgreSQL's own SQL. It runs prepared, in
+autocommit, on a first-in-first-out pool of asyncpg connections, and its rows become plain
+documents ready for JSON, without entities in between. docs/decisions/reads-and-writes.md has the
+reasons and the figures.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.sql import SQLColumnExpression
+
+from src.exceptions import OverloadedError
+
+Column: TypeAlias = SQLColumnExpression[Any]
+Shape: TypeAlias = dict[str, Column | dict[str, Column]]
+Document: TypeAlias = dict[str, Any]
+
+MAX_WAITING_READS = 1000
+
+
+class Read:
+    """One compiled select whose rows come back as documents of the given shape.
+
+    `shape` maps each field of the document to a column; a nested mapping becomes a nested object.
+    `narrow` adds joins, conditions and order to the select of those columns; its `bindparam`s are
+    the read's parameters.
+    """
+
+    def __init__(self, shape: Shape, narrow: Callable[[Select[Any]], Select[Any]]) -> None:
+        flat = {name: column for name, column in shape.items() if not isinstance(column, dict)}
+        nested = {name: group for name, group in shape.items() if isinstance(group, dict)}
+        columns = [
+            *flat.values(),
+            *(column for group in nested.values() for column in group.values()),
+        ]
+        compiled = narrow(select(*columns)).compile(dialect=asyncpg_dialect())
+        self.sql: str = compiled.string
+        self._parameters = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
+        self._keys = tuple(flat)
+        self._groups: list[tuple[str, tuple[str, ...], int]] = []
+        offset = len(flat)
+        for name, group in nested.items():
+            self._groups.append((name, tuple(group), offset))
+            offset += len(group)
+
+    async def all(self, pool: "ReadPool", **parameters: object) -> list[Document]:
+        """Every row, in the select's order."""
+        return [self._document(row) for row in await self._rows(pool, parameters)]
+
+    async def first(self, pool: "ReadPool", **parameters: object) -> Document | None:
+        """The first row, or None when there is none."""
+        rows = await self._rows(pool, parameters)
+        return self._document(rows[0]) if rows else None
+
+    async def _rows(
+        self, pool: "ReadPool", parameters: Mapping[str, object]
+    ) -> list[asyncpg.Record]:
+        arguments = [parameters.get(name, default) for name, default in self._parameters]
+        return await pool.fetch(self.sql, arguments)
+
+    def _document(self, row: asyncpg.Record) -> Document:
+        document: Document = dict(zip(self._keys, row, strict=False))
+        for name, keys, offset in self._groups:
+            document[name] = dict(zip(keys, row[offset : offset + len(keys)], strict=True))
+        return document
+
+
+class _Connection:
+    """A connection and the statements prepared on it."""
+
+    __slots__ = ("driver", "statements")
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self.driver = driver
+        self.statements: dict[str, PreparedStatement] = {}
+
+    async def fetch(self, sql: str, arguments: list[object]) -> list[asyncpg.Record]:
+        statement = self.statements.get(sql)
+        if statement is None:
+            statement = self.statements[sql] = await self.driver.prepare(sql)
+        return await statement.fetch(*arguments)
+
+
+class ReadPool:
+    """A pool that serves its waiters in the order they came.
+
+    A released connection is handed to the longest waiter directly, so nobody overtakes: the slowest
+    request under load stays near the median. uuid columns come back as strings, ready for JSON.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        size: int,
+        wait_seconds: float,
+    ) -> None:
+        self._connect = connect
+        self._size = size
+        self._wait_seconds = wait_seconds
+        self._open = 0
+        self._idle: deque[_Connection] = deque()
+        self._waiting: deque[asyncio.Future[_Connection | None]] = deque()
+
+    async def fetch(self, sql: str, arguments: list[object]) -> list[asyncpg.Record]:
+        """Run one prepared statement.
+
+        Raises:
+            OverloadedError: no connection came free in time.
+            asyncpg.PostgresError, OSError: the database refused or is away.
+        """
+        connection = await self._acquire()
+        try:
+            try:
+                rows = await connection.fetch(sql, arguments)
+            except asyncpg.InvalidCachedStatementError:  # a migration changed a table meanwhile
+                connection.statements.clear()
+                rows = await connection.fetch(sql, arguments)
+        except asyncpg.PostgresError:
+            self._release(connection)
+            raise
+        except BaseException:  # cancelled or cut off: what is on the wire is unknown
+            self._discard(connection)
+            raise
+        self._release(connection)
+        return rows
+
+    async def close(self) -> None:
+        """Close the idle connections; the others close when they are released."""
+        self._size = 0
+        while self._idle:
+            await self._idle.pop().driver.close()
+
+    async def _acquire(self) -> _Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.driver.is_closed():
+                return connection
+            self._open -= 1
+        if self._open < self._size:
+            return await self._new_connection()
+        if len(self._waiting) >= MAX_WAITING_READS:
+            raise OverloadedError
+        turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                connection_or_none = await turn
+        except BaseException as error:
+            self._give_back(turn)
+            if isinstance(error, TimeoutError):
+                raise OverloadedError from None
+            raise
+        return connection_or_none or await self._new_connection()
+
+    async def _new_connection(self) -> _Connection:
+        self._open += 1
+        try:
+            driver = await self._connect()
+            await driver.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
+        except BaseException:
+            self._open -= 1
+            self._wake_next()
+            raise
+        return _Connection(driver)
+
+    def _release(self, connection: _Connection) -> None:
+        if connection.driver.is_closed() or self._open > self._size:
+            self._discard(connection)
+            return
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    def _discard(self, connection: _Connection) -> None:
+        self._open -= 1
+        connection.driver.terminate()
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        """Let the longest waiter open a connection of its own in a place that came free."""
+        while self._waiting and self._open < self._size:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def _give_back(self, turn: "asyncio.Future[_Connection | None]") -> None:
+        """A waiter that gave up may have been handed a connection in the same moment."""
+        if turn.done() and not turn.cancelled():
+            connection = turn.result()
+            if connection is None:
+                self._wake_next()
+            else:
+                self._release(connection)

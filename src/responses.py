@@ -1,0 +1,63 @@
+"""Answers made of documents: JSON bytes, entity tags and conditional requests (RFC 9110)."""
+
+import zlib
+from collections.abc import Mapping
+
+import orjson
+from fastapi import Request
+from fastapi.responses import Response
+
+from src.exceptions import PreconditionFailedError
+from src.reads import Document
+
+
+class DocumentResponse(Response):
+    """A document as JSON; times in UTC end in `Z`."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Encode the document."""
+        return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+
+
+def entity_tag(version: int, body: bytes) -> str:
+    """A strong tag: the stored version, for `If-Match`, and a checksum of the representation."""
+    return f'"{version}-{zlib.crc32(body):08x}"'
+
+
+def versioned(
+    request: Request,
+    document: Document,
+    version: int,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
+    response = DocumentResponse(document, status, dict(headers or {}))
+    tag = entity_tag(version, response.body)
+    response.headers["ETag"] = tag
+    if request.method == "GET":
+        response.headers["Cache-Control"] = "private, no-cache"
+        known = request.headers.get("if-none-match")
+        if known is not None and (known.strip() == "*" or tag in _tags(known)):
+            return Response(status_code=304, headers={"ETag": tag})
+    return response
+
+
+def check_if_match(request: Request, version: int) -> None:
+    """Hold the caller to the version he has read, if he names one.
+
+    Raises:
+        PreconditionFailedError: `If-Match` names other versions only.
+    """
+    condition = request.headers.get("if-match")
+    if condition is None or condition.strip() == "*":
+        return
+    if not any(tag.startswith((f'"{version}-', f'"{version}"')) for tag in _tags(condition)):
+        raise PreconditionFailedError
+
+
+def _tags(header: str) -> list[str]:
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]

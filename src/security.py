@@ -1,0 +1,154 @@
+"""Who is calling: bearer tokens (RFC 6750) and the scopes they carry.
+
+The core knows only that some authenticator turns a token into a `Principal`; src.auth provides it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, ClassVar, Protocol
+from uuid import UUID
+
+from fastapi import Request, Security
+from fastapi.security import OAuth2PasswordBearer, SecurityScopes
+
+from src.exceptions import AppError
+from src.reads import Document
+
+TOKEN_URL = "/api/v1/auth/token"
+SCOPES: Mapping[str, str] = {
+    "profile:read": "Read your own account",
+    "profile:write": "Change your own profile",
+    "posts:read": "Read your own drafts",
+    "posts:write": "Write, change and delete your own posts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The signed-in caller: the user's own document, the session and what the token may do."""
+
+    user_id: UUID
+    session_id: UUID
+    scopes: frozenset[str]
+    authenticated_at: datetime
+    user: Document
+
+
+class Authenticator(Protocol):
+    """Turns an access token into the caller."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """The caller of a living session.
+
+        Raises:
+            InvalidTokenError: the token is not ours, has ended, or its session or user has.
+        """
+
+
+class NotAuthenticatedError(AppError):
+    """No credentials: a bare challenge (RFC 6750, section 3.1)."""
+
+    status = 401
+    code = "not_authenticated"
+    title = "Sign in first"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class _BearerError(AppError):
+    error: ClassVar[str]
+
+    def __init__(self, detail: str, **challenge: str) -> None:
+        parameters = {"error": self.error, "error_description": detail, **challenge}
+        header = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+        super().__init__(detail, headers={"WWW-Authenticate": header})
+
+
+class InvalidTokenError(_BearerError):
+    """The token is malformed, expired, revoked or meant for something else."""
+
+    status = 401
+    code = error = "invalid_token"
+    title = "The access token is not valid"
+
+    def __init__(self) -> None:
+        super().__init__("The access token is malformed, expired or revoked")
+
+
+class InvalidRequestError(_BearerError):
+    """The token came in more than one way, or where it may be logged (RFC 6750, section 3.1)."""
+
+    status = 400
+    code = error = "invalid_request"
+    title = "The credentials are not given as they should be"
+
+
+class InsufficientScopeError(_BearerError):
+    """The token is good but was not given for this."""
+
+    status = 403
+    code = error = "insufficient_scope"
+    title = "The access token does not allow this"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__("The access token lacks a scope", scope=scope)
+
+
+class BearerToken(OAuth2PasswordBearer):
+    """Reads the bearer token, and describes it in the OpenAPI document."""
+
+    async def __call__(self, request: Request) -> str | None:
+        """The token, or None when the request carries no credentials.
+
+        Raises:
+            InvalidRequestError: two Authorization headers, or a token in the query.
+            NotAuthenticatedError: credentials of another kind.
+        """
+        if b"access_token=" in request.scope["query_string"]:
+            raise InvalidRequestError("Send the access token in the Authorization header only")
+        values = [value for name, value in request.scope["headers"] if name == b"authorization"]
+        if not values:
+            return None
+        if len(values) > 1:
+            raise InvalidRequestError("Send one Authorization header")
+        scheme, _, token = values[0].decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotAuthenticatedError
+        return token.strip()
+
+
+bearer_token = BearerToken(tokenUrl=TOKEN_URL, scopes=dict(SCOPES), auto_error=False)
+
+
+async def optional_principal(
+    request: Request, token: Annotated[str | None, Security(bearer_token)]
+) -> Principal | None:
+    """The caller, or None without credentials; wrong credentials are refused all the same."""
+    if token is None:
+        return None
+    authenticator: Authenticator = request.app.state.credentials.authenticator
+    return await authenticator.authenticate(token)
+
+
+OptionalPrincipal = Annotated[Principal | None, Security(optional_principal)]
+
+
+async def current_principal(required: SecurityScopes, principal: OptionalPrincipal) -> Principal:
+    """The caller, whose token carries every scope that the route asks for."""
+    return require(principal, *required.scopes)
+
+
+def require(principal: Principal | None, *scopes: str) -> Principal:
+    """The caller, if there is one and his token carries the scopes.
+
+    Raises:
+        NotAuthenticatedError: there is none.
+        InsufficientScopeError: the token lacks a scope.
+    """
+    if principal is None:
+        raise NotAuthenticatedError
+    if not principal.scopes.issuperset(scopes):
+        raise InsufficientScopeError(" ".join(scopes))
+    return principal

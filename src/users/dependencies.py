@@ -1,0 +1,22 @@
+"""Dependencies about users, for this and every feature above."""
+
+from typing import Annotated
+
+from fastapi import Depends, Security
+
+from src.database import SessionDep
+from src.dependencies import ClockDep
+from src.security import Principal, current_principal
+from src.users.service import UserService
+
+
+async def get_user_service(session: SessionDep, clock: ClockDep) -> UserService:
+    """The user service on the request's session."""
+    return UserService(session, clock)
+
+
+UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+# The caller, whatever his token allows.
+CurrentUser = Annotated[Principal, Security(current_principal)]
+ProfileReader = Annotated[Principal, Security(current_principal, scopes=["profile:read"])]
+ProfileWriter = Annotated[Principal, Security(current_principal, scopes=["profile:write"])]

@@ -1,0 +1,39 @@
+"""Users over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from src.database import ReadsDep
+from src.responses import DocumentResponse, check_if_match, versioned
+from src.users import service
+from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
+from src.users.schemas import UserProfile, UserRead, UserUpdate
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+@router.get("/me", response_model=UserRead)
+async def read_me(request: Request, me: ProfileReader) -> Response:
+    """One's own account."""
+    return versioned(request, me.user, me.user["version"])
+
+
+@router.patch("/me", response_model=UserRead)
+async def update_me(
+    request: Request, me: ProfileWriter, changes: UserUpdate, users: UserServiceDep
+) -> Response:
+    """Change one's own profile; `If-Match` guards against a change made meanwhile."""
+    user = await users.get_for_update(me.user_id)
+    check_if_match(request, user.version)
+    await users.update(user, changes)
+    return versioned(request, UserRead.model_validate(user).model_dump(), user.version)
+
+
+@router.get("/{username}", response_model=UserProfile)
+async def read_profile(
+    username: Annotated[str, Path(max_length=64)],
+    reads: ReadsDep,
+) -> Response:
+    """A user's public profile."""
+    return DocumentResponse(await service.read_profile(reads, username))

@@ -1,0 +1,61 @@
+"""What travels about users."""
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from src.schemas import Line, Output, Text, Update
+from src.users.emails import normalize_email
+
+Locale: TypeAlias = Literal["en", "ru"]
+
+Username = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9_-]{3,32}$"),
+]
+DisplayName = Annotated[Line, Field(min_length=1, max_length=80)]
+# An address in the one form in which the same mailbox always compares equal.
+Email = Annotated[str, Field(max_length=320), AfterValidator(normalize_email)]
+
+
+class UserUpdate(Update):
+    """The fields of one's own profile; those left out stay as they are."""
+
+    display_name: DisplayName | None = None
+    username: Username | None = None
+    bio: Annotated[Text, Field(max_length=2000)] | None = None
+    locale: Locale | None = None
+
+
+class UserRead(Output):
+    """One's own account."""
+
+    id: UUID
+    email: str
+    email_verified: bool
+    username: str
+    display_name: str
+    bio: str
+    locale: Locale
+    avatar_url: str | None = None
+    posts_count: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserProfile(Output):
+    """What everybody may see of a user."""
+
+    id: UUID
+    username: str
+    display_name: str
+    bio: str
+    avatar_url: str | None = None
+    posts_count: int
+    followers_count: int = 0
+    following_count: int = 0
+    following: bool = False
+    created_at: datetime

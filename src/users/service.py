@@ -1,0 +1,94 @@
+"""Rules and queries about users."""
+
+import re
+import secrets
+import unicodedata
+from uuid import UUID
+
+from sqlalchemy import bindparam, false, literal_column, null
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.clock import Clock
+from src.exceptions import NotFoundError
+from src.reads import Document, Read, ReadPool, Shape
+from src.users.models import User
+from src.users.schemas import UserUpdate
+
+_COMMON: Shape = {
+    "id": User.id,
+    "username": User.username,
+    "display_name": User.display_name,
+    "bio": User.bio,
+    "avatar_url": null(),
+    "posts_count": User.posts_count,
+    "created_at": User.created_at,
+}
+PROFILE: Shape = _COMMON | {
+    # True while no feature lets one follow another; clients may rely on them.
+    "followers_count": literal_column("0"),
+    "following_count": literal_column("0"),
+    "following": false(),
+}
+ACCOUNT: Shape = _COMMON | {
+    "email": User.email,
+    "email_verified": User.email_verified_at.is_not(None),
+    "locale": User.locale,
+    "version": User.version,
+    "updated_at": User.updated_at,
+}
+
+_profile_by_username = Read(
+    PROFILE,
+    lambda rows: rows.where(User.username == bindparam("username"), User.is_active),
+)
+
+
+async def read_profile(reads: ReadPool, username: str) -> Document:
+    """The public profile of an active user.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    profile = await _profile_by_username.first(reads, username=username.lower())
+    if profile is None:
+        raise NotFoundError
+    return profile
+
+
+class UserService:
+    """Changes to users, in the caller's transaction."""
+
+    def __init__(self, session: AsyncSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    async def get_for_update(self, user_id: UUID) -> User:
+        """The user, locked until the transaction ends.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        user = await self._session.get(User, user_id, with_for_update=True)
+        if user is None:
+            raise NotFoundError
+        return user
+
+    async def update(self, user: User, changes: UserUpdate) -> None:
+        """Apply the given fields; absent ones stay as they are.
+
+        Raises:
+            UsernameTakenError: by way of the unique constraint.
+        """
+        for name, value in changes.model_dump(exclude_unset=True).items():
+            setattr(user, name, value)
+        if self._session.is_modified(user):
+            user.updated_at = self._clock.now()
+        await self._session.flush()
+
+
+def suggest_username(display_name: str | None, email: str) -> str:
+    """A username made from the name or the address, with a random end so that it is free."""
+    source = display_name or email.partition("@")[0]
+    plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].rstrip("-")
+    return f"{stem or 'user'}-{secrets.token_hex(4)}"

@@ -1,0 +1,32 @@
+"""Short ways to send and store mail."""
+
+from email.message import EmailMessage
+
+from pydantic import SecretStr
+
+from src.config import Settings
+from src.mail.gateway import Mailer
+
+
+def mailer(settings: Settings, smtp_url: str | None = None) -> Mailer:
+    """A mailer that delivers to `smtp_url`, or into the mailbox."""
+    url = SecretStr(smtp_url) if smtp_url else None
+    return Mailer(settings.model_copy(update={"smtp_url": url}))
+
+
+async def send_confirmation(
+    mailer: Mailer, to: str = "ann@example.com", locale: str = "en"
+) -> None:
+    """Send the mail that confirms a registration."""
+    context = {"link": "https://plaza.example/c", "expires_hours": 24}
+    await mailer.send(to=to, template="confirm_email", locale=locale, context=context)
+
+
+def message(subject: str = "Hello", text: str = "Hi", to: str = "ann@example.com") -> EmailMessage:
+    """A small text message."""
+    mail = EmailMessage()
+    mail["To"] = to
+    mail["From"] = "no-reply@plaza.example"
+    mail["Subject"] = subject
+    mail.set_content(text)
+    return mail

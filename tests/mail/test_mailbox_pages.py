@@ -1,0 +1,126 @@
+"""The mailbox over HTTP: pages for browsers, JSON for scripts."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from src.config import Settings
+from src.exceptions import AppError
+from src.mail.mailbox import Mailbox
+from src.mail.router import router
+from tests.mail.support import mailer, message, send_confirmation
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that has the mailbox pages only."""
+    app = FastAPI()
+    app.state.settings = settings
+    app.include_router(router)
+
+    @app.exception_handler(AppError)
+    async def answer(request: Request, error: AppError) -> JSONResponse:
+        return JSONResponse({"code": error.code}, error.status)
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        yield client
+
+
+async def test_json_lists_the_newest_first(
+    client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
+) -> None:
+    assert (await client.get("/dev/mailbox")).json() == {"items": []}
+    await send_confirmation(mailer(settings))
+    response = await client.get("/dev/mailbox")
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["vary"] == "Accept"
+    assert response.headers["cache-control"] == "no-store"
+    [item] = response.json()["items"]
+    assert item.keys() == {"id", "to", "from", "subject", "date", "text", "html", "links"}
+    assert item["from"] == "Plaza <no-reply@plaza.example>"
+    assert item["links"] == ["https://plaza.example/c"]
+    one = await client.get(f"/dev/mailbox/{item['id']}")
+    assert one.json() == item
+
+
+async def test_to_narrows_the_list(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    mailbox.add(message("For Ann", to="ann@example.com"))
+    mailbox.add(message("For Eve", to="eve@example.com"))
+    response = await client.get("/dev/mailbox", params={"to": "ann@example.com"})
+    assert [item["subject"] for item in response.json()["items"]] == ["For Ann"]
+    page = await client.get("/dev/mailbox", params={"to": "ann@example.com"}, headers=BROWSER)
+    assert "For Ann" in page.text
+    assert "For Eve" not in page.text
+    everything = await client.get("/dev/mailbox", params={"to": ""}, headers=BROWSER)
+    assert "For Eve" in everything.text
+
+
+async def test_a_browser_gets_pages(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    empty = await client.get("/dev/mailbox", headers=BROWSER)
+    assert "No mail yet." in empty.text
+    mail_id = mailbox.add(message("Welcome & hello", "Open https://plaza.example/c?a=1&b=2"))
+    listing = await client.get("/dev/mailbox", headers=BROWSER)
+    assert listing.headers["content-type"] == "text/html; charset=utf-8"
+    assert f'<a href="/dev/mailbox/{mail_id}">Welcome &amp; hello</a>' in listing.text
+    page = await client.get(f"/dev/mailbox/{mail_id}", headers=BROWSER)
+    assert '<a href="https://plaza.example/c?a=1&amp;b=2">' in page.text
+    assert "<iframe" not in page.text  # this mail has no HTML
+    for response in (listing, page):
+        policy = response.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; ")
+        assert "unsafe" not in policy
+        assert "script-src" not in policy
+
+
+async def test_the_style_is_served_here(client: httpx.AsyncClient) -> None:
+    response = await client.get("/dev/mailbox/style.css")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/css")
+
+
+async def test_the_html_of_a_mail_cannot_run_anything(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    mail = message("<script>alert(1)</script>", "</pre><script>alert(2)</script>")
+    mail.add_alternative("<script>alert(3)</script>", subtype="html")
+    mail_id = mailbox.add(mail)
+    page = await client.get(f"/dev/mailbox/{mail_id}", headers=BROWSER)
+    assert "<script" not in page.text
+    assert '<iframe title="HTML of the mail" sandbox="allow-popups ' in page.text
+    html = await client.get(f"/dev/mailbox/{mail_id}/html", headers=BROWSER)
+    assert html.text.strip() == "<script>alert(3)</script>"
+    directives = html.headers["content-security-policy"].split("; ")
+    assert directives[0] == "sandbox allow-popups allow-popups-to-escape-sandbox"
+    assert "default-src 'none'" in directives
+    assert "frame-ancestors 'self'" in directives
+
+
+async def test_the_raw_text(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    mail_id = mailbox.add(message(text="<b>Привет</b>"))
+    response = await client.get(f"/dev/mailbox/{mail_id}/text")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.text == "<b>Привет</b>\n"
+
+
+async def test_what_is_not_there_is_404(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    text_only = mailbox.add(message())
+    for path in ("0" * 32, "..%2f..%2fsecrets", f"{'0' * 32}/html", "x/text", f"{text_only}/html"):
+        response = await client.get(f"/dev/mailbox/{path}")
+        assert (response.status_code, path) == (404, path)
+
+
+async def test_it_can_be_emptied(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    mailbox.add(message())
+    response = await client.delete("/dev/mailbox")
+    assert (response.status_code, response.content) == (204, b"")
+    assert mailbox.messages() == []
+
+
+async def test_it_is_no_part_of_the_schema(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/openapi.json")).json()["paths"] == {}

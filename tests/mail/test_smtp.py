@@ -1,0 +1,217 @@
+"""Delivery over SMTP, spoken with a real server."""
+
+import socket
+import ssl
+from pathlib import Path
+
+import aiosmtplib
+import pytest
+
+from src.config import Settings
+from tests.mail.smtp_server import password_check, self_signed, smtp_server
+from tests.mail.support import mailer, send_confirmation
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's TLS context whose certificate the client trusts."""
+    certificate, context = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    return context
+
+
+async def test_a_mail_reaches_the_server_whole(settings: Settings) -> None:
+    async with smtp_server() as server:
+        await send_confirmation(mailer(settings, f"smtp://127.0.0.1:{server.port}"))
+    [delivery] = server.deliveries
+    assert delivery.sender == "no-reply@plaza.example"
+    assert delivery.recipients == ["ann@example.com"]
+    assert delivery.client == "plaza.example"
+    message = delivery.message
+    assert message["From"] == "Plaza <no-reply@plaza.example>"
+    assert message["To"] == "ann@example.com"
+    assert message["Subject"] == "Confirm your e-mail address"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == "en"
+    assert message["Message-ID"].endswith("@plaza.example>")
+    assert message["Date"].datetime.utcoffset().total_seconds() == 0
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    for part in message.iter_parts():
+        assert "https://plaza.example/c" in part.get_content()
+
+
+async def test_two_mails_have_two_message_ids(settings: Settings) -> None:
+    async with smtp_server() as server:
+        sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+        await send_confirmation(sender)
+        await send_confirmation(sender)
+    first, second = (delivery.message["Message-ID"] for delivery in server.deliveries)
+    assert first != second
+
+
+async def test_a_russian_mail_is_ascii_on_the_wire(settings: Settings) -> None:
+    async with smtp_server() as server:
+        sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+        await send_confirmation(sender, locale="ru")
+    [delivery] = server.deliveries
+    assert delivery.raw.isascii()
+    assert delivery.message["Subject"] == "Подтвердите адрес электронной почты"
+    assert delivery.message["Content-Language"] == "ru"
+    body = delivery.message.get_body(("plain",))
+    assert body is not None
+    assert "Здравствуйте!" in body.get_content()
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+class TestAuthentication:
+    """AUTH, with characters that a URL must escape."""
+
+    async def test_the_right_password_is_let_in(self, settings: Settings) -> None:
+        check = password_check("plaza@example.com", "p@ss:w/rd")
+        async with smtp_server(
+            authenticator=check, auth_required=True, auth_require_tls=False
+        ) as server:
+            url = f"smtp://plaza%40example.com:p%40ss%3Aw%2Frd@127.0.0.1:{server.port}"
+            await send_confirmation(mailer(settings, url))
+        assert len(server.deliveries) == 1
+
+    async def test_a_wrong_password_is_an_error(self, settings: Settings) -> None:
+        check = password_check("plaza", "right")
+        async with smtp_server(
+            authenticator=check, auth_required=True, auth_require_tls=False
+        ) as server:
+            sender = mailer(settings, f"smtp://plaza:wrong@127.0.0.1:{server.port}")
+            with pytest.raises(aiosmtplib.SMTPAuthenticationError):
+                await send_confirmation(sender)
+        assert server.deliveries == []
+
+
+class TestEncryption:
+    """STARTTLS and TLS, with certificates checked."""
+
+    async def test_starttls_is_used_where_offered(
+        self, settings: Settings, tls: ssl.SSLContext
+    ) -> None:
+        async with smtp_server(tls_context=tls) as server:
+            await send_confirmation(mailer(settings, f"smtp://localhost:{server.port}"))
+        assert [delivery.encrypted for delivery in server.deliveries] == [True]
+
+    async def test_starttls_can_be_switched_off(
+        self, settings: Settings, tls: ssl.SSLContext
+    ) -> None:
+        async with smtp_server(tls_context=tls) as server:
+            url = f"smtp://localhost:{server.port}?starttls=never"
+            await send_confirmation(mailer(settings, url))
+        assert [delivery.encrypted for delivery in server.deliveries] == [False]
+
+    async def test_required_starttls_is_not_done_without(self, settings: Settings) -> None:
+        async with smtp_server() as server:
+            sender = mailer(settings, f"smtp://localhost:{server.port}?starttls=required")
+            with pytest.raises(aiosmtplib.SMTPException, match="STARTTLS"):
+                await send_confirmation(sender)
+        assert server.deliveries == []
+
+    async def test_a_certificate_nobody_vouches_for_is_refused(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        _, context = self_signed(tmp_path)
+        async with smtp_server(tls_context=context) as server:
+            sender = mailer(settings, f"smtp://localhost:{server.port}")
+            with pytest.raises((aiosmtplib.SMTPException, OSError), match="certificate"):
+                await send_confirmation(sender)
+        assert server.deliveries == []
+
+    async def test_smtps_is_encrypted_from_the_first_byte(
+        self, settings: Settings, tls: ssl.SSLContext
+    ) -> None:
+        async with smtp_server(implicit_tls=tls) as server:
+            await send_confirmation(mailer(settings, f"smtps://localhost:{server.port}"))
+        assert len(server.deliveries) == 1
+
+
+class TestFailures:
+    """Whatever goes wrong is raised, so that the job is tried again."""
+
+    async def test_no_server(self, settings: Settings) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+        with pytest.raises(aiosmtplib.SMTPConnectError):
+            await send_confirmation(mailer(settings, f"smtp://127.0.0.1:{port}"))
+
+    @pytest.mark.parametrize("answer", ["550 no such user", "451 try again later"])
+    async def test_a_refused_recipient(self, settings: Settings, answer: str) -> None:
+        async with smtp_server(refuse=answer) as server:
+            sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+            with pytest.raises(aiosmtplib.SMTPRecipientsRefused):
+                await send_confirmation(sender)
+        assert server.deliveries == []
+
+    @pytest.mark.parametrize(
+        "url",
+        ["http://mail.example", "smtp:", "mail.example:25", "smtp://mail.example?starttls=yes"],
+    )
+    def test_a_url_that_is_not_smtp_stops_the_start(self, settings: Settings, url: str) -> None:
+        with pytest.raises(ValueError, match="SMTP_URL must look like smtp://"):
+            mailer(settings, url)
+
+
+def test_a_sender_that_is_no_address_stops_the_start(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="MAIL_FROM must look like"):
+        mailer(settings.model_copy(update={"mail_from": "Plaza"}))
+
+
+class TestInternationalAddresses:
+    """Domains and local parts outside ASCII."""
+
+    async def test_a_domain_travels_in_punycode(self, settings: Settings) -> None:
+        async with smtp_server() as server:
+            sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+            await send_confirmation(sender, to="ann@почта.рф")
+        [delivery] = server.deliveries
+        assert delivery.recipients == ["ann@xn--80a1acny.xn--p1ai"]
+
+    async def test_a_local_part_uses_smtputf8(self, settings: Settings) -> None:
+        async with smtp_server(enable_SMTPUTF8=True) as server:
+            sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+            await send_confirmation(sender, to="анна@почта.рф")
+        [delivery] = server.deliveries
+        assert delivery.recipients == ["анна@xn--80a1acny.xn--p1ai"]
+        assert "SMTPUTF8" in delivery.options
+        assert delivery.message["To"] == "анна@xn--80a1acny.xn--p1ai"
+
+    async def test_a_local_part_fails_where_smtputf8_is_not_offered(
+        self, settings: Settings
+    ) -> None:
+        async with smtp_server() as server:
+            sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+            with pytest.raises(aiosmtplib.SMTPNotSupported):
+                await send_confirmation(sender, to="анна@example.com")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "ann@example.com\r\nBcc: eve@example.com",
+        "ann\r\nRCPT TO:<eve@example.com>@example.com",
+        "ann@example.com>\nDATA",
+        "no-address",
+        "@example.com",
+        "ann@",
+        "",
+    ],
+)
+async def test_an_address_cannot_carry_headers_or_commands(settings: Settings, to: str) -> None:
+    async with smtp_server() as server:
+        with pytest.raises(ValueError, match="address"):
+            await send_confirmation(mailer(settings, f"smtp://127.0.0.1:{server.port}"), to=to)
+    assert server.deliveries == []
+
+
+async def test_two_addresses_in_one_are_one_recipient(settings: Settings) -> None:
+    async with smtp_server() as server:
+        sender = mailer(settings, f"smtp://127.0.0.1:{server.port}")
+        await send_confirmation(sender, to="eve@example.com, ann@example.com")
+    [delivery] = server.deliveries
+    assert delivery.recipients == ['"eve@example.com, ann"@example.com']

@@ -1,0 +1,86 @@
+"""The documentation pages: complete, strict, and without another server."""
+
+import base64
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from src import docs
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that has the documentation pages only."""
+    app = FastAPI(title="Plaza & friends", docs_url=None, redoc_url=None)
+    docs.install(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_a_page_loads_only_what_the_process_serves(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    response = await client.get(path)
+    assert response.status_code == 200
+    assert "<title>Plaza &amp; friends API</title>" in response.text
+    urls = [unescape(url) for url in re.findall(r'(?:src|href|-url)="([^"]+)"', response.text)]
+    assert len(urls) >= 4
+    for url in urls:
+        assert url.startswith("/")
+        assert not url.startswith("//")
+        assert (await client.get(url)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
+async def test_a_page_runs_only_our_scripts(client: httpx.AsyncClient, path: str) -> None:
+    policy = (await client.get(path)).headers["content-security-policy"]
+    directives = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert "unsafe" not in directives["script-src"]
+    assert "http" not in policy
+
+
+async def test_swagger_ui_keeps_the_token_and_opens_try_it_out(client: httpx.AsyncClient) -> None:
+    script = await client.get("/docs/swagger.js")
+    assert script.headers["content-type"].split(";")[0] in {
+        "text/javascript",
+        "application/javascript",
+    }
+    assert "persistAuthorization: true" in script.text
+    assert "tryItOutEnabled: true" in script.text
+
+
+async def test_the_redirect_page_may_run_its_own_script(client: httpx.AsyncClient) -> None:
+    response = await client.get("/docs/oauth2-redirect")
+    [script] = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in response.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/docs/static/none.js", "/docs/static/..%2fcore.py"])
+async def test_no_other_file_is_served(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_behind_a_prefix_every_address_has_it() -> None:
+    app = FastAPI(docs_url=None, redoc_url=None)
+    docs.install(app)
+    transport = httpx.ASGITransport(app, root_path="/plaza")
+    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        for path in ("/plaza/docs", "/plaza/redoc"):
+            page = (await client.get(path)).text
+            urls = re.findall(r'(?:src|href|-url|-path)="([^"]+)"', page)
+            assert urls
+            assert all(url.startswith("/plaza/") for url in urls)
+
+
+async def test_the_pages_are_no_part_of_the_schema(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/openapi.json")).json()["paths"] == {}
