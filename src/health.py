@@ -1,4 +1,4 @@
-"""Health: is the process alive, and is it ready to serve?"""
+"""Health: whether the process is alive, and whether it is ready to serve."""
 
 from functools import cache
 from typing import Literal

@@ -3,10 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, FastAPI, Header, Request, Response
 from sqlalchemy import ForeignKey, Index, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -135,9 +135,13 @@ async def get_idempotency(
     raise Replay(Response(record.body, record.status, record.headers))
 
 
-async def replay(_: Request, signal: Replay) -> Response:
-    """Answer with what was answered before."""
-    return signal.response
+def install(app: FastAPI) -> None:
+    """Answer a repeated request with what was answered before."""
+
+    async def replay(_: Request, signal: Exception) -> Response:
+        return cast("Replay", signal).response
+
+    app.add_exception_handler(Replay, replay)
 
 
 async def forget_old_keys(session: AsyncSession, now: datetime) -> None:

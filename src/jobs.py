@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import asyncpg
 from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
@@ -59,10 +59,9 @@ class Task(Generic[Payload]):
     async def enqueue(self, session: AsyncSession, payload: Payload) -> None:
         """Add a job to the session's transaction."""
         connection = await session.connection()
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        body = payload.model_dump_json().encode()
-        await Queries(AsyncpgDriver(driver)).enqueue(self.name, body)
+        raw = await connection.get_raw_connection()
+        driver = AsyncpgDriver(cast("asyncpg.Connection", raw.driver_connection))
+        await Queries(driver).enqueue(self.name, payload.model_dump_json().encode())
 
 
 class Worker:

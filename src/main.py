@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -17,7 +18,7 @@ from src.clock import Clock
 from src.config import Settings
 from src.database import open_database
 from src.health import router as health_router
-from src.jobs import JobContext, Worker
+from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import RequestMiddleware
@@ -25,7 +26,7 @@ from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_ROUTERS = [posts_router, users_router, auth_router]  # the busiest first: matching is in order
-TASKS = [*AUTH_TASKS]
+TASKS: list[Task[Any]] = [*AUTH_TASKS]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
@@ -54,7 +55,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         app.include_router(mailbox_router)
     docs.install(app)
     exceptions.install(app)
-    app.add_exception_handler(idempotency.Replay, idempotency.replay)
+    idempotency.install(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -89,3 +90,4 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if worker_task:
                 await worker_task
             credentials.hasher.close()
+            gc.unfreeze()

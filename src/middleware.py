@@ -1,4 +1,4 @@
-"""What surrounds every request: id, size limit, security headers, and the last resort for errors."""
+"""What surrounds every request: id, size limit, security headers, last resort for errors."""
 
 import logging
 import re
@@ -94,7 +94,7 @@ class RequestMiddleware:
             request_id_variable.reset(token)
 
     def _limited(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Receive | None:
-        """`receive` that stops at the limit, or None when the declared length is over it already."""
+        """`receive` that stops at the limit, or None when the declared length is beyond it."""
         maximum = self._max_body_bytes
         has_body = False
         for name, value in headers:

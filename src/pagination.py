@@ -1,4 +1,4 @@
-"""Keyset pagination: a page follows the last row of the one before, so nothing shifts or repeats."""
+"""Keyset pagination: a page follows the last row of the one before; nothing shifts or repeats."""
 
 import base64
 import binascii

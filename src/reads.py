@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
-from sqlalchemy import Select, select
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy import Dialect, Select, select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql import SQLColumnExpression
 
 from src.exceptions import OverloadedError
@@ -24,6 +24,7 @@ Shape: TypeAlias = dict[str, Column | dict[str, Column]]
 Document: TypeAlias = dict[str, Any]
 
 MAX_WAITING_READS = 1000
+_DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 class Read:
@@ -41,9 +42,10 @@ class Read:
             *flat.values(),
             *(column for group in nested.values() for column in group.values()),
         ]
-        compiled = narrow(select(*columns)).compile(dialect=asyncpg_dialect())
+        compiled = narrow(select(*columns)).compile(dialect=_DIALECT)
         self.sql: str = compiled.string
         self._parameters = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
+        self.fields = (*flat, *nested)
         self._keys = tuple(flat)
         self._groups: list[tuple[str, tuple[str, ...], int]] = []
         offset = len(flat)

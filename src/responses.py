@@ -14,7 +14,7 @@ from src.reads import Document
 class DocumentResponse(Response):
     """A document as JSON; times in UTC end in `Z`."""
 
-    media_type = "application/json"
+    media_type: str | None = "application/json"
 
     def render(self, content: object) -> bytes:
         """Encode the document."""
@@ -36,7 +36,7 @@ def versioned(
 ) -> Response:
     """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
     response = DocumentResponse(document, status, dict(headers or {}))
-    tag = entity_tag(version, response.body)
+    tag = entity_tag(version, bytes(response.body))
     response.headers["ETag"] = tag
     if request.method == "GET":
         response.headers["Cache-Control"] = "private, no-cache"

@@ -6,11 +6,12 @@ The core knows only that some authenticator turns a token into a `Principal`; sr
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, cast
 from uuid import UUID
 
 from fastapi import Request, Security
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
+from starlette.requests import HTTPConnection
 
 from src.exceptions import AppError
 from src.reads import Document
@@ -99,7 +100,7 @@ class InsufficientScopeError(_BearerError):
 class BearerToken(OAuth2PasswordBearer):
     """Reads the bearer token, and describes it in the OpenAPI document."""
 
-    async def __call__(self, request: Request) -> str | None:
+    async def __call__(self, request: HTTPConnection) -> str | None:
         """The token, or None when the request carries no credentials.
 
         Raises:
@@ -113,7 +114,7 @@ class BearerToken(OAuth2PasswordBearer):
             return None
         if len(values) > 1:
             raise InvalidRequestError("Send one Authorization header")
-        scheme, _, token = values[0].decode("latin-1").partition(" ")
+        scheme, _, token = cast("bytes", values[0]).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise NotAuthenticatedError
         return token.strip()

@@ -5,19 +5,25 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from src import docs
+from src.config import Settings
+from src.main import create_app
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that has the documentation pages only."""
-    app = FastAPI(title="Plaza & friends", docs_url=None, redoc_url=None)
-    docs.install(app)
+def app(tmp_path: Path) -> FastAPI:
+    """The application, which here needs no database."""
+    return create_app(Settings(_env_file=None, environment="test", data_dir=tmp_path))
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Its client."""
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
         yield client
@@ -29,7 +35,7 @@ async def test_a_page_loads_only_what_the_process_serves(
 ) -> None:
     response = await client.get(path)
     assert response.status_code == 200
-    assert "<title>Plaza &amp; friends API</title>" in response.text
+    assert "<title>Plaza API</title>" in response.text
     urls = [unescape(url) for url in re.findall(r'(?:src|href|-url)="([^"]+)"', response.text)]
     assert len(urls) >= 4
     for url in urls:
@@ -40,7 +46,7 @@ async def test_a_page_loads_only_what_the_process_serves(
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
 async def test_a_page_runs_only_our_scripts(client: httpx.AsyncClient, path: str) -> None:
-    policy = (await client.get(path)).headers["content-security-policy"]
+    [policy] = (await client.get(path)).headers.get_list("content-security-policy")
     directives = dict(part.split(" ", 1) for part in policy.split("; "))
     assert directives["default-src"] == "'none'"
     assert directives["frame-ancestors"] == "'none'"
@@ -70,9 +76,7 @@ async def test_no_other_file_is_served(client: httpx.AsyncClient, path: str) -> 
     assert (await client.get(path)).status_code == 404
 
 
-async def test_behind_a_prefix_every_address_has_it() -> None:
-    app = FastAPI(docs_url=None, redoc_url=None)
-    docs.install(app)
+async def test_behind_a_prefix_every_address_has_it(app: FastAPI) -> None:
     transport = httpx.ASGITransport(app, root_path="/plaza")
     async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
         for path in ("/plaza/docs", "/plaza/redoc"):
@@ -80,7 +84,3 @@ async def test_behind_a_prefix_every_address_has_it() -> None:
             urls = re.findall(r'(?:src|href|-url|-path)="([^"]+)"', page)
             assert urls
             assert all(url.startswith("/plaza/") for url in urls)
-
-
-async def test_the_pages_are_no_part_of_the_schema(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/openapi.json")).json()["paths"] == {}

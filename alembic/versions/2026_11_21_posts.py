@@ -9,7 +9,7 @@ down_revision = "accounts"
 branch_labels = None
 depends_on = None
 
-# One place that no path of the code can forget: creating, publishing, trashing, restoring, deleting.
+# One place that no path of the code can forget: create, publish, trash, restore, delete.
 COUNT_FUNCTION = """
 CREATE FUNCTION count_published_posts() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -67,28 +67,25 @@ class AccessTokens:
 
     def verify(self, token: str, now: datetime) -> Claims | None:
         """The claims of a token of ours that is valid now, else None, whatever the text is."""
-        if len(token) > MAX_TOKEN_LENGTH:
-            return None
         try:
-            header = _decode_header(token)
-            if (
-                header.get("alg") != ALGORITHM
-                or header.get("typ") != TOKEN_TYPE
-                or "crit" in header
-            ):
-                return None
-            if header.get("kid") != self._header["kid"]:
-                return None
-            payload = jws.verify(token, self._public_key, [ALGORITHM])
-            claims = Claims.model_validate_json(payload)
-        except Exception:  # noqa: BLE001 - hostile text; whatever it provokes, the token is not ours
-            return None
-        if claims.iss != self.issuer or claims.aud != self.issuer:
+            claims = self._verified_claims(token)
+        except Exception:  # noqa: BLE001 - hostile text: whatever it provokes, it is no token
             return None
         latest_start = (now + CLOCK_SKEW).timestamp()
-        if claims.iat > latest_start or (claims.nbf or 0) > latest_start:
-            return None
-        return claims if claims.exp > now.timestamp() else None
+        begun = claims.iat <= latest_start and (claims.nbf or 0) <= latest_start
+        return claims if begun and now.timestamp() < claims.exp else None
+
+    def _verified_claims(self, token: str) -> Claims:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise ValueError("too long")
+        header = _decode_header(token)
+        expected = {"alg": ALGORITHM, **self._header}
+        if header != expected:
+            raise ValueError("not a header of ours")
+        claims = Claims.model_validate_json(jws.verify(token, self._public_key, [ALGORITHM]))
+        if claims.iss != self.issuer or claims.aud != self.issuer:
+            raise ValueError("for somebody else")
+        return claims
 
 
 def thumbprint(key: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Which passwords are good enough (NIST SP 800-63B, section 5.1.1.2): length, and not a known one."""
+"""Which passwords are good enough: long, and not a known one (NIST SP 800-63B, section 5.1.1.2)."""
 
 import unicodedata
 from functools import cache

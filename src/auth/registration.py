@@ -176,7 +176,7 @@ class RegistrationService:
     async def _user_for(
         self, data: RegistrationCreate, password_hash: str, locale: str, now: datetime
     ) -> tuple[UUID, bool]:
-        """The id of the account with that address, made if there is none, and if it is confirmed."""
+        """The id of the account with that address, made if need be, and whether it is confirmed."""
         username = None if self._settings.require_confirmed_email else data.username
         created = await self._session.scalar(
             insert(User)

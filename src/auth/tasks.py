@@ -1,5 +1,6 @@
 """Background jobs of accounts: the mails. Tokens are made here, at the moment of sending."""
 
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -76,4 +77,4 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
 
 confirm_email = Task("auth.confirm_email", ConfirmEmail, _send_confirmation)
 already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
-TASKS = [confirm_email, already_registered]
+TASKS: list[Task[Any]] = [confirm_email, already_registered]

@@ -44,7 +44,7 @@ FORM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters of a token request; an empty one counts as left out (RFC 6749, section 3.2)."""
+    """The parameters of a token request; an empty one counts as left out (RFC 6749, 3.2)."""
 
     parameters: dict[str, str]
 

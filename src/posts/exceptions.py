@@ -1,5 +1,7 @@
 """Errors about posts."""
 
+from typing import ClassVar
+
 from src.exceptions import ConflictError
 
 
@@ -8,4 +10,4 @@ class SlugTakenError(ConflictError):
 
     code = "slug_taken"
     title = "That slug is taken: try again"
-    constraint = "uq_posts_slug"
+    constraint: ClassVar[str | None] = "uq_posts_slug"

@@ -15,7 +15,7 @@ _PUBLISHED = text("status = 'published' AND deleted_at IS NULL")
 
 
 class Post(Identified, Timestamped, Base):
-    """A post. `body_html` is rendered and sanitised when the body is written, not when it is read."""
+    """A post. `body_html` is rendered and sanitised when the body is written."""
 
     __tablename__ = "posts"
     __table_args__ = (

@@ -1,6 +1,8 @@
 """The reads of posts."""
 
+from datetime import datetime
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, false, literal_column, null, or_, tuple_
@@ -87,7 +89,9 @@ async def list_posts(
     return rows, _sort_column(which.status).key
 
 
-def _sort_column(status: str) -> InstrumentedAttribute:
+def _sort_column(
+    status: str,
+) -> InstrumentedAttribute[datetime | None] | InstrumentedAttribute[datetime]:
     return Post.published_at if status == "published" else Post.created_at
 
 
@@ -104,7 +108,7 @@ def _list_read(status: str, fields: str, given: frozenset[str]) -> Read:
         "at": tuple_(at, Post.id) < tuple_(bindparam("at"), bindparam("id")),
     }
 
-    def narrow(rows: Select) -> Select:
+    def narrow(rows: Select[Any]) -> Select[Any]:
         return (
             rows.join(User, User.id == Post.author_id)
             .where(Post.status == literal_column(f"'{status}'"), Post.deleted_at.is_(None))
@@ -122,4 +126,5 @@ _COLUMNS = [name for name in PostRead.model_fields if name in Post.__table__.col
 def written_post(post: Post, author: Document) -> Document:
     """The document of a post just written by `author`, as `read_post` gives it."""
     columns = {name: getattr(post, name) for name in _COLUMNS}
-    return PostRead(**columns, author=author).model_dump()
+    document = PostRead.model_validate(columns | {"author": author}).model_dump()
+    return {name: document[name] for name in _visible_post_by_id.fields}

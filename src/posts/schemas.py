@@ -38,7 +38,7 @@ class PostCreate(Input):
     title: Title
     body: Body
     summary: Summary = ""
-    tags: Tags = []
+    tags: Annotated[Tags, Field(default_factory=list)]
     status: Status = "draft"
 
 
@@ -53,7 +53,7 @@ class PostUpdate(Update):
 
 
 class PostFilter(Input):
-    """Which posts to list; published ones of everybody unless `status` asks for one's own drafts."""
+    """Which posts to list: everybody's published ones, or one's own drafts by `status`."""
 
     author: Username | None = None
     tag: Tag | None = None

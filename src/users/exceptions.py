@@ -1,5 +1,7 @@
 """Errors about users."""
 
+from typing import ClassVar
+
 from src.exceptions import ConflictError
 
 
@@ -8,4 +10,4 @@ class UsernameTakenError(ConflictError):
 
     code = "username_taken"
     title = "That username is taken"
-    constraint = "uq_users_username"
+    constraint: ClassVar[str | None] = "uq_users_username"

@@ -27,7 +27,7 @@ async def update_me(
     user = await users.get_for_update(me.user_id)
     check_if_match(request, user.version)
     await users.update(user, changes)
-    return versioned(request, UserRead.model_validate(user).model_dump(), user.version)
+    return versioned(request, service.written_account(user), user.version)
 
 
 @router.get("/{username}", response_model=UserProfile)

@@ -12,7 +12,7 @@ from src.clock import Clock
 from src.exceptions import NotFoundError
 from src.reads import Document, Read, ReadPool, Shape
 from src.users.models import User
-from src.users.schemas import UserUpdate
+from src.users.schemas import UserRead, UserUpdate
 
 _COMMON: Shape = {
     "id": User.id,
@@ -53,6 +53,12 @@ async def read_profile(reads: ReadPool, username: str) -> Document:
     if profile is None:
         raise NotFoundError
     return profile
+
+
+def written_account(user: User) -> Document:
+    """The document of an account just changed, as the reads give it."""
+    document = UserRead.model_validate(user).model_dump()
+    return {name: document[name] for name in ACCOUNT}
 
 
 class UserService:

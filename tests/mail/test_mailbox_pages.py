@@ -1,16 +1,15 @@
 """The mailbox over HTTP: pages for browsers, JSON for scripts."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from pydantic import SecretStr
 
 from src.config import Settings
-from src.exceptions import AppError
 from src.mail.mailbox import Mailbox
-from src.mail.router import router
+from src.main import create_app
 from tests.mail.support import mailer, message, send_confirmation
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -18,18 +17,15 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that has the mailbox pages only."""
-    app = FastAPI()
-    app.state.settings = settings
-    app.include_router(router)
-
-    @app.exception_handler(AppError)
-    async def answer(request: Request, error: AppError) -> JSONResponse:
-        return JSONResponse({"code": error.code}, error.status)
-
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    """A client of the application, which here needs no database."""
+    async with client_of(settings) as client:
         yield client
+
+
+def client_of(settings: Settings) -> httpx.AsyncClient:
+    """A client of the application with these settings."""
+    transport = httpx.ASGITransport(create_app(settings))
+    return httpx.AsyncClient(transport=transport, base_url="http://plaza.test")
 
 
 async def test_json_lists_the_newest_first(
@@ -113,6 +109,7 @@ async def test_what_is_not_there_is_404(client: httpx.AsyncClient, mailbox: Mail
     for path in ("0" * 32, "..%2f..%2fsecrets", f"{'0' * 32}/html", "x/text", f"{text_only}/html"):
         response = await client.get(f"/dev/mailbox/{path}")
         assert (response.status_code, path) == (404, path)
+        assert response.headers["content-type"] == "application/problem+json"
 
 
 async def test_it_can_be_emptied(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
@@ -122,5 +119,20 @@ async def test_it_can_be_emptied(client: httpx.AsyncClient, mailbox: Mailbox) ->
     assert mailbox.messages() == []
 
 
-async def test_it_is_no_part_of_the_schema(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/openapi.json")).json()["paths"] == {}
+async def test_production_has_no_mailbox(tmp_path: Path) -> None:
+    settings = Settings(
+        _env_file=None,
+        environment="production",
+        data_dir=tmp_path,
+        database_url=SecretStr("postgresql://database.example/plaza"),
+        public_url="https://plaza.example",
+        secret_key=SecretStr("s" * 32),
+        jwt_private_key=SecretStr("not needed here"),
+        smtp_url=SecretStr("smtps://mail.example"),
+    )
+    mail_id = Mailbox.of(settings).add(message())
+    async with client_of(settings) as client:
+        for path in ("", "/style.css", f"/{mail_id}", f"/{mail_id}/html", f"/{mail_id}/text"):
+            assert (await client.get(f"/dev/mailbox{path}")).status_code == 404
+        assert (await client.delete("/dev/mailbox")).status_code == 404
+    assert len(Mailbox.of(settings).messages()) == 1

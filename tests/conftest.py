@@ -1,0 +1,136 @@
+"""A real PostgreSQL for every test: a database of its own, copied from a migrated template."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+
+from src import embedded_postgres
+from src.config import PROJECT_ROOT, Settings
+from src.jobs import JobContext, Worker
+from src.mail.gateway import Mailer
+from src.mail.mailbox import Mailbox
+from src.main import TASKS, create_app
+from tests.support import Accounts, FrozenClock, Inbox
+
+FAST_AND_FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def on_database(url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run statements outside a transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def migrate(url: str) -> None:
+    """Upgrade a database to head, as `python -m src migrate` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        patch.setenv("ENVIRONMENT", "test")
+        command.upgrade(Config(PROJECT_ROOT / "alembic.ini"), "head")
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: DATABASE_URL, or the embedded one shared by the test processes."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    base = tmp_path_factory.getbasetemp()
+    data_dir = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "server"
+    url = embedded_postgres.start(data_dir)
+    settings = [f"ALTER SYSTEM SET {name} = off" for name in FAST_AND_FORGETFUL]
+    asyncio.run(execute(url, *settings, "SELECT pg_reload_conf()"))
+    yield url
+    embedded_postgres.stop(data_dir)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """The name of a migrated database that nobody is connected to."""
+    name = f"plaza_template_{uuid4().hex}"
+    asyncio.run(execute(server_url, f"CREATE DATABASE {name}"))
+    migrate(on_database(server_url, name))
+    yield name
+    asyncio.run(execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """A migrated, empty database of the test's own."""
+    name = f"plaza_test_{uuid4().hex}"
+    await execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    yield on_database(server_url, name)
+    await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """The settings of a test: cheap password hashes, the worker only where `inbox` asks for it."""
+    return Settings(
+        _env_file=None,
+        environment="test",
+        database_url=database_url,
+        data_dir=tmp_path,
+        public_url="http://plaza.test",
+        bcrypt_rounds=4,
+        worker_in_server=False,
+    )
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that stands still until the test moves it."""
+    return FrozenClock()
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
+    """The application, started."""
+    app = create_app(settings, clock)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Talks to the application; paths are absolute, so `/api/v1/…`."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def inbox(app: FastAPI) -> AsyncIterator[Inbox]:
+    """Runs the background worker, and waits for mails to land in the local mailbox."""
+    state = app.state
+    context = JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
+    worker = Worker(TASKS, context)
+    running = asyncio.create_task(worker.run())
+    yield Inbox(Mailbox.of(state.settings))
+    worker.stop()
+    await running
+
+
+@pytest.fixture
+def accounts(app: FastAPI, client: httpx.AsyncClient) -> Accounts:
+    """Makes confirmed users and signs them in."""
+    return Accounts(app, client)
