@@ -44,11 +44,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # nothing exports it yet
     )
     app.state.settings = settings
     app.state.clock = clock or Clock()
     for router in API_ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
     if settings.environment != "production":

@@ -18,7 +18,12 @@ class DocumentResponse(Response):
 
     def render(self, content: object) -> bytes:
         """Encode the document."""
-        return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+        return encode(content)
+
+
+def encode(document: object) -> bytes:
+    """The document in JSON."""
+    return orjson.dumps(document, default=str, option=orjson.OPT_UTC_Z)
 
 
 def entity_tag(version: int, body: bytes) -> str:
@@ -35,15 +40,15 @@ def versioned(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
-    response = DocumentResponse(document, status, dict(headers or {}))
-    tag = entity_tag(version, bytes(response.body))
-    response.headers["ETag"] = tag
-    if request.method == "GET":
-        response.headers["Cache-Control"] = "private, no-cache"
-        known = request.headers.get("if-none-match")
-        if known is not None and (known.strip() == "*" or tag in _tags(known)):
-            return Response(status_code=304, headers={"ETag": tag})
-    return response
+    body = encode(document)
+    tag = entity_tag(version, body)
+    if request.method != "GET":
+        return Response(body, status, {"ETag": tag, **(headers or {})}, "application/json")
+    known = request.headers.get("if-none-match")
+    if known is not None and (known.strip() == "*" or tag in _tags(known)):
+        return Response(status_code=304, headers={"ETag": tag})
+    caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    return Response(body, status, caching, "application/json")
 
 
 def check_if_match(request: Request, version: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 
 from src.auth.dependencies import RegistrationServiceDep, SessionServiceDep
 from src.auth.exceptions import UnsupportedGrantTypeError
@@ -16,9 +16,10 @@ from src.auth.schemas import (
     TokenRead,
 )
 from src.auth.token_request import FORM_SCHEMA, read_token_request
+from src.routing import Router
 from src.users.dependencies import CurrentUser
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = Router("/auth", "auth")
 
 AcceptLanguage = Annotated[str, Header(max_length=200)]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from src.database import ReadsDep
 from src.exceptions import NotFoundError
@@ -12,10 +12,11 @@ from src.posts.dependencies import OwnPost, PostServiceDep, PostWriter
 from src.posts.reads import list_posts, read_post, written_post
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
 from src.responses import versioned
+from src.routing import Router
 from src.schemas import Page
 from src.security import OptionalPrincipal, require
 
-router = APIRouter(prefix="/posts", tags=["posts"])
+router = Router("/posts", "posts")
 
 
 @router.get("", response_model=Page[PostListItem])

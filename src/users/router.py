@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from src.database import ReadsDep
 from src.responses import DocumentResponse, check_if_match, versioned
+from src.routing import Router
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
 from src.users.schemas import UserProfile, UserRead, UserUpdate
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = Router("/users", "users")
 
 
 @router.get("/me", response_model=UserRead)
