@@ -11,13 +11,15 @@ import uvicorn
 from alembic import command
 from alembic.config import Config
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
+from src.exceptions import AppError
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
-from src.main import TASKS, create_app
+from src.main import SCHEDULES, TASKS, create_app
 
 LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
 GRACEFUL_SECONDS = 20
@@ -55,7 +57,9 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     async with open_database(settings) as database:
-        running = Worker(TASKS, JobContext(settings, database, Mailer(settings), Clock()))
+        running = Worker(
+            TASKS, SCHEDULES, JobContext(settings, database, Mailer(settings), Clock())
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.stop)
@@ -86,7 +90,13 @@ def main() -> None:
     try:
         COMMANDS[chosen]()
     except ValidationError as error:
-        reasons = "\n".join(f"  {item['msg']}" for item in error.errors(include_url=False))
+        reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
-    except RuntimeError as error:
-        parser.exit(2, f"{error}\n")
+    except (RuntimeError, OSError, AppError) as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _reason(item: ErrorDetails) -> str:
+    name = ".".join(str(part).upper() for part in item["loc"])
+    message = item["msg"].removeprefix("Value error, ")
+    return f"  {name}: {message}" if name else f"  {message}"

@@ -90,6 +90,35 @@ class Settings(BaseSettings):
                 raise ValueError(message)
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_only(cls, value: SecretStr | None) -> SecretStr | None:
+        schemes = ("postgresql://", "postgres://")
+        if value and not value.get_secret_value().startswith(schemes):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+                raise ValueError("must look like smtp://user:password@host:port or smtps://…")
+        return value
+
+    @field_validator("jwt_private_key")
+    @classmethod
+    def _es256_key(cls, value: SecretStr) -> SecretStr:
+        if pem := value.get_secret_value():
+            try:
+                key = serialization.load_pem_private_key(pem.encode(), password=None)
+            except (ValueError, TypeError):
+                key = None
+            if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+                raise ValueError("must be an elliptic-curve private key on P-256, in PEM")
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.environment == "production":

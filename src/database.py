@@ -10,7 +10,9 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import TIMESTAMP, MetaData, Text, Uuid, func
+from sqlalchemy import TIMESTAMP, MetaData, Text, Uuid, event, func
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -94,6 +96,7 @@ class Database:
             max_overflow=0,
             pool_timeout=settings.database_wait_seconds,
         )
+        event.listen(engine.sync_engine, "checkout", _refuse_closed)
         return cls(
             url=url,
             engine=engine,
@@ -114,6 +117,13 @@ class Database:
         """
         async with self.sessions.begin() as session:
             yield session
+
+
+def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
+    """Let the pool replace a connection that PostgreSQL closed meanwhile, at no cost of a query."""
+    driver_connection: asyncpg.Connection = connection.driver_connection
+    if driver_connection.is_closed():
+        raise DisconnectionError
 
 
 @asynccontextmanager

@@ -9,10 +9,12 @@ import asyncpg
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +177,9 @@ async def _handle_app_error(request: Request, error: AppError) -> Response:
 
 async def _handle_http_exception(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_known_methods(request)))
     code, title = _BY_STATUS.get(status, (status.name.lower(), status.phrase))
     return problem(
         request.state.request_id,
@@ -182,8 +187,17 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
         status,
         code,
         title,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _known_methods(request: Request) -> set[str]:
+    """The methods of every route at the request's path (RFC 9110, section 15.5.6)."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and compile_path(route.path)[0].match(request.scope["path"]):
+            methods |= route.methods or set()
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Literal
 
+import asyncpg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import APIRouter
@@ -52,7 +53,10 @@ async def live() -> DocumentResponse:
 @router.get("/ready", response_model=Health)
 async def ready(reads: ReadsDep) -> DocumentResponse:
     """The database answers and is migrated to head."""
-    applied = await _applied_revision.first(reads)
+    try:
+        applied = await _applied_revision.first(reads)
+    except asyncpg.UndefinedTableError:
+        raise NotMigratedError from None
     if applied is None or applied["revision"] != head_revision():
         raise NotMigratedError
     return DocumentResponse({"status": "ok"})

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from src.database import Base, SessionDep
 from src.dependencies import ClockDep
 from src.exceptions import AppError, ConflictError
+from src.jobs import JobContext, Schedule
 from src.security import Principal, current_principal
 
 KEPT = timedelta(hours=24)
@@ -144,11 +145,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Replay, replay)
 
 
-async def forget_old_keys(session: AsyncSession, now: datetime) -> None:
+async def _forget_old_keys(context: JobContext) -> None:
     """Delete the keys that are not kept any more."""
-    await session.execute(
-        delete(IdempotencyRecord).where(IdempotencyRecord.created_at <= now - KEPT)
-    )
+    async with context.database.independent_transaction() as session:
+        oldest = context.clock.now() - KEPT
+        await session.execute(
+            delete(IdempotencyRecord).where(IdempotencyRecord.created_at <= oldest)
+        )
+
+
+SCHEDULES = [Schedule("idempotency.forget_old_keys", "17 * * * *", _forget_old_keys)]
 
 
 IdempotencyDep = Annotated[Idempotency, Depends(get_idempotency)]

@@ -8,6 +8,7 @@ a failure is retried with growing delays, and after the last attempt the job is 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 import asyncpg
 from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
 from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.models import Schedule as ScheduleRow
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +34,8 @@ MAX_ATTEMPTS = 40  # with the delays below: about a day and a half
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(hours=1)
 STALE_AFTER = timedelta(seconds=30)  # a killed worker's jobs are taken over after this long
-RECONNECT_SECONDS = 2.0
+RESTART_SECONDS = 2.0
+MAX_JOBS_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,23 @@ class Task(Generic[Payload]):
         await Queries(driver).enqueue(self.name, payload.model_dump_json().encode())
 
 
-class Worker:
-    """Runs jobs until it is stopped; a lost database connection is taken up again."""
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Something to do again and again, by one worker at a time; `crontab` is in UTC."""
 
-    def __init__(self, tasks: Sequence[Task[Any]], context: JobContext) -> None:
+    name: str
+    crontab: str
+    run: Callable[[JobContext], Awaitable[None]]
+
+
+class Worker:
+    """Runs jobs until it is stopped, and starts over after a lost connection."""
+
+    def __init__(
+        self, tasks: Sequence[Task[Any]], schedules: Sequence[Schedule], context: JobContext
+    ) -> None:
         self._tasks = tasks
+        self._schedules = schedules
         self._context = context
         self._stopping = asyncio.Event()
         self._queue: PgQueuer | None = None
@@ -78,9 +93,10 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 await self._work()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                logger.warning("worker lost the database: %s", type(error).__name__)
-                await asyncio.sleep(RECONNECT_SECONDS)
+            except Exception:  # whatever it was, jobs must go on: say so and start over
+                logger.exception("the worker stopped, and starts again")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
 
     def stop(self) -> None:
         """Take no further job; `run` returns when those under way are done."""
@@ -105,8 +121,14 @@ class Worker:
                         max_delay=LONGEST_DELAY,
                     ),
                 )(self._job_function(task))
+            for schedule in self._schedules:
+                queue.schedule(schedule.name, schedule.crontab)(self._scheduled_function(schedule))
             if not self._stopping.is_set():
-                await queue.run(heartbeat_timeout=STALE_AFTER, shutdown_on_listener_failure=True)
+                await queue.run(
+                    heartbeat_timeout=STALE_AFTER,
+                    max_concurrent_tasks=MAX_JOBS_AT_ONCE,
+                    shutdown_on_listener_failure=True,
+                )
         finally:
             self._queue = None
             await connection.close()
@@ -116,3 +138,9 @@ class Worker:
             await task.run(self._context, task.payload.model_validate_json(job.payload or b"{}"))
 
         return run_job
+
+    def _scheduled_function(self, schedule: Schedule) -> Callable[[ScheduleRow], Awaitable[None]]:
+        async def run_schedule(_: ScheduleRow) -> None:
+            await schedule.run(self._context)
+
+        return run_schedule

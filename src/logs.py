@@ -18,10 +18,15 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _encodable(record.getMessage()),
         }
         if request_id := request_id_variable.get():
             line["request_id"] = request_id
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _encodable(self.formatException(record.exc_info))
         return orjson.dumps(line, option=orjson.OPT_UTC_Z, default=str).decode()
+
+
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which a hostile value may bring into a message."""
+    return text.encode("utf-8", "replace").decode()

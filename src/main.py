@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from src import docs, exceptions, idempotency
+from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
-from src.auth.tasks import TASKS as AUTH_TASKS
 from src.clock import Clock
 from src.config import Settings
 from src.database import open_database
@@ -21,12 +21,29 @@ from src.health import router as health_router
 from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
-from src.middleware import RequestMiddleware
+from src.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_ROUTERS = [posts_router, users_router, auth_router]  # the busiest first: matching is in order
-TASKS: list[Task[Any]] = [*AUTH_TASKS]
+CORS_REQUEST_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "X-Request-ID",
+]
+CORS_RESPONSE_HEADERS = [
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-ID",
+]
+TASKS: list[Task[Any]] = [*auth_tasks.TASKS]
+SCHEDULES = [*auth_tasks.SCHEDULES, *idempotency.SCHEDULES]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
@@ -57,16 +74,17 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     docs.install(app)
     exceptions.install(app)
     idempotency.install(app)
+    app.add_middleware(GuardMiddleware, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key"],
-            expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
+            allow_headers=CORS_REQUEST_HEADERS,
+            expose_headers=CORS_RESPONSE_HEADERS,
             max_age=600,
         )
-    app.add_middleware(RequestMiddleware, settings=settings)
+    app.add_middleware(EnvelopeMiddleware, settings=settings)
     return app
 
 
@@ -80,7 +98,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             settings, database, app.state.clock
         )
         context = JobContext(settings, database, Mailer(settings), app.state.clock)
-        worker = Worker(TASKS, context)
+        worker = Worker(TASKS, SCHEDULES, context)
         worker_task = asyncio.create_task(worker.run()) if settings.worker_in_server else None
         gc.collect()
         gc.freeze()  # what start-up made lives as long as the process: do not walk it again

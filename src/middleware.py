@@ -1,4 +1,8 @@
-"""What surrounds every request: id, size limit, security headers, last resort for errors."""
+"""What surrounds every request: its id, security headers, a size limit, the last resort for errors.
+
+Outermost is `EnvelopeMiddleware`, then CORS where it is configured, then `GuardMiddleware`, so that
+a front end on another origin can read the guard's answers too.
+"""
 
 import logging
 import re
@@ -29,18 +33,17 @@ _SECURITY_HEADERS = [
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_LONGEST_CONTENT_LENGTH = 19  # digits
 
 
-class RequestMiddleware:
-    """Gives each request an id, limits its body and completes its response.
+class EnvelopeMiddleware:
+    """Gives each request an id and completes its response with it and the security headers.
 
-    A trailing slash means the same resource. Whatever error gets this far is logged and answered
-    as a 500 problem, so nothing but the request id leaves the process.
+    A trailing slash means the same resource, and HEAD is a GET without the body.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self._max_body_bytes = settings.max_body_bytes
         self._access_log = settings.access_log
         self._headers = list(_SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
@@ -54,7 +57,10 @@ class RequestMiddleware:
         started_at = time.perf_counter()
         request_id = _request_id(scope["headers"])
         token = request_id_variable.set(request_id)
-        scope.setdefault("state", {})["request_id"] = request_id
+        method: str = scope["method"]
+        scope = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
+        if method == "HEAD":
+            scope["method"] = "GET"
         path: str = scope["path"]
         if len(path) > 1 and path.endswith("/"):
             scope["path"] = path.rstrip("/") or "/"
@@ -69,29 +75,53 @@ class RequestMiddleware:
                     headers.append(_CONTENT_SECURITY_POLICY)
                 headers.append((b"x-request-id", request_id.encode()))
                 headers.extend(self._headers)
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            limited = self._limited(scope["headers"], receive)
-            if limited is None:
-                response = content_too_large(request_id, path)
-                await response(scope, receive, send_completed)
-            else:
-                await self.app(scope, limited, send_completed)
-        except Exception:
-            logger.exception("unhandled error")
-            if not status:
-                await internal_error(request_id, path)(scope, receive, send_completed)
+            await self.app(scope, receive, send_completed)
         finally:
             if self._access_log:
-                access_logger.info(
-                    "%s %s %d %.1f ms",
-                    scope["method"],
-                    path,
-                    status,
-                    (time.perf_counter() - started_at) * 1000,
-                )
+                milliseconds = (time.perf_counter() - started_at) * 1000
+                access_logger.info("%s %s %d %.1f ms", method, path, status, milliseconds)
             request_id_variable.reset(token)
+
+
+class GuardMiddleware:
+    """Limits the request's body, and answers what nobody else has caught.
+
+    An unforeseen error is logged with its traceback and answered as a bare 500 problem, so that
+    nothing but the request id leaves the process.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._max_body_bytes = settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        request_id, path = scope["state"]["request_id"], scope["path"]
+        limited = self._limited(scope["headers"], receive)
+        if limited is None:
+            await content_too_large(request_id, path)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, limited, send_noted)
+        except Exception:
+            logger.exception("unhandled error")
+            if not started:
+                await internal_error(request_id, path)(scope, receive, send)
 
     def _limited(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Receive | None:
         """`receive` that stops at the limit, or None when the declared length is beyond it."""
@@ -99,7 +129,7 @@ class RequestMiddleware:
         has_body = False
         for name, value in headers:
             if name == b"content-length":
-                if not value.isdigit() or int(value) > maximum:
+                if len(value) > _LONGEST_CONTENT_LENGTH or int(value) > maximum:
                     return None
                 has_body = value != b"0"
             elif name == b"transfer-encoding":

@@ -24,6 +24,7 @@ Shape: TypeAlias = dict[str, Column | dict[str, Column]]
 Document: TypeAlias = dict[str, Any]
 
 MAX_WAITING_READS = 1000
+MAX_PREPARED = 200  # statements on one connection
 _DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
@@ -87,6 +88,8 @@ class _Connection:
     async def fetch(self, sql: str, arguments: list[object]) -> list[asyncpg.Record]:
         statement = self.statements.get(sql)
         if statement is None:
+            if len(self.statements) >= MAX_PREPARED:
+                self.statements.clear()  # asyncpg closes a statement that nobody holds any more
             statement = self.statements[sql] = await self.driver.prepare(sql)
         return await statement.fetch(*arguments)
 

@@ -2,9 +2,11 @@
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
 import orjson
-from fastapi import Request
+from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
 from src.exceptions import PreconditionFailedError
@@ -44,24 +46,37 @@ def versioned(
     tag = entity_tag(version, body)
     if request.method != "GET":
         return Response(body, status, {"ETag": tag, **(headers or {})}, "application/json")
+    caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
     known = request.headers.get("if-none-match")
     if known is not None and (known.strip() == "*" or tag in _tags(known)):
-        return Response(status_code=304, headers={"ETag": tag})
-    caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        return Response(status_code=304, headers=caching)
     return Response(body, status, caching, "application/json")
 
 
-def check_if_match(request: Request, version: int) -> None:
-    """Hold the caller to the version he has read, if he names one.
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """The caller's condition on the version he is about to change."""
 
-    Raises:
-        PreconditionFailedError: `If-Match` names other versions only.
-    """
-    condition = request.headers.get("if-match")
-    if condition is None or condition.strip() == "*":
-        return
-    if not any(tag.startswith((f'"{version}-', f'"{version}"')) for tag in _tags(condition)):
-        raise PreconditionFailedError
+    header: str | None
+
+    def check(self, version: int) -> None:
+        """Hold the caller to the version he has read, if he names one.
+
+        Raises:
+            PreconditionFailedError: `If-Match` names other versions only.
+        """
+        if self.header is None or self.header.strip() == "*":
+            return
+        if not any(tag.startswith((f'"{version}-', f'"{version}"')) for tag in _tags(self.header)):
+            raise PreconditionFailedError
+
+
+async def get_if_match(if_match: Annotated[str | None, Header(max_length=1000)] = None) -> IfMatch:
+    """The request's condition."""
+    return IfMatch(if_match)
+
+
+IfMatchDep = Annotated[IfMatch, Depends(get_if_match)]
 
 
 def _tags(header: str) -> list[str]:

@@ -12,6 +12,10 @@ _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("NUL characters are not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("Half of a surrogate pair is not a character") from None
     return text
 
 
@@ -21,7 +25,7 @@ def _single_line(text: str) -> str:
     return text
 
 
-# Text of several lines; PostgreSQL cannot store NUL.
+# Text of several lines; PostgreSQL cannot store NUL, and UTF-8 has no lone surrogates.
 Text = Annotated[str, AfterValidator(_storable)]
 # One line of printable text, without blanks around it.
 Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_single_line)]

@@ -13,13 +13,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from src import embedded_postgres
 from src.config import PROJECT_ROOT, Settings
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox
-from src.main import TASKS, create_app
+from src.main import SCHEDULES, TASKS, create_app
 from tests.support import Accounts, FrozenClock, Inbox
 
 FAST_AND_FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit")
@@ -88,7 +89,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(
         _env_file=None,
         environment="test",
-        database_url=database_url,
+        database_url=SecretStr(database_url),
         data_dir=tmp_path,
         public_url="http://plaza.test",
         bcrypt_rounds=4,
@@ -123,7 +124,7 @@ async def inbox(app: FastAPI) -> AsyncIterator[Inbox]:
     """Runs the background worker, and waits for mails to land in the local mailbox."""
     state = app.state
     context = JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
-    worker = Worker(TASKS, context)
+    worker = Worker(TASKS, SCHEDULES, context)
     running = asyncio.create_task(worker.run())
     yield Inbox(Mailbox.of(state.settings))
     worker.stop()

@@ -1,23 +1,17 @@
-"""Hashing passwords without stopping the rest: threads of their own behind a bounded queue."""
+"""Hashing passwords without stopping the rest."""
 
-import asyncio
-import math
 import os
 import secrets
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
 
 from passlib.context import CryptContext
 
 from src.auth.passwords import normalize_password
 from src.config import Settings
-from src.exceptions import OverloadedError
+from src.threads import BoundedThreads
 
-Result = TypeVar("Result")
-
-SECONDS_PER_HASH = 0.3  # bcrypt at cost 12, for Retry-After
+SECONDS_PER_HASH = 0.3  # bcrypt at cost 12
 
 
 def _yield_the_processor() -> None:
@@ -35,11 +29,12 @@ class PasswordHasher:
             bcrypt_sha256__rounds=settings.bcrypt_rounds,
             bcrypt__rounds=settings.bcrypt_rounds,
         )
-        self._threads = settings.password_threads
-        self._capacity = settings.password_threads + settings.password_queue
-        self._pending = 0
-        self._executor = ThreadPoolExecutor(
-            settings.password_threads, "password", _yield_the_processor
+        self._threads = BoundedThreads(
+            "password",
+            settings.password_threads,
+            settings.password_queue,
+            SECONDS_PER_HASH,
+            _yield_the_processor,
         )
         self._hash_of_nobody = self._context.hash(secrets.token_hex())
 
@@ -49,7 +44,7 @@ class PasswordHasher:
         Raises:
             OverloadedError: the queue is full.
         """
-        return await self._run(lambda: self._context.hash(normalize_password(password)))
+        return await self._threads.run(partial(self._context.hash, normalize_password(password)))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
         """Whether the password is right, and a new hash when the stored one should be replaced.
@@ -59,14 +54,15 @@ class PasswordHasher:
         Raises:
             OverloadedError: the queue is full.
         """
-        right, replacement = await self._run(
-            lambda: self._verify(normalize_password(password), stored or self._hash_of_nobody)
+        known = stored or self._hash_of_nobody
+        right, replacement = await self._threads.run(
+            partial(self._verify, normalize_password(password), known)
         )
         return right and stored is not None, replacement
 
     def close(self) -> None:
         """Drop what is queued and let the threads end."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
         try:
@@ -75,12 +71,3 @@ class PasswordHasher:
             ValueError
         ):  # a malformed hash, or what plain bcrypt cannot take (over 72 bytes, NUL)
             return False, None
-
-    async def _run(self, work: Callable[[], Result]) -> Result:
-        if self._pending >= self._capacity:
-            raise OverloadedError(math.ceil(self._pending * SECONDS_PER_HASH / self._threads))
-        self._pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        finally:
-            self._pending -= 1

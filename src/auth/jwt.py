@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -50,10 +49,6 @@ class AccessTokens:
     def __init__(self, private_key_pem: str, issuer: str) -> None:
         self.issuer = issuer
         key = load_pem_private_key(private_key_pem.encode(), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(
-            key.curve, ec.SECP256R1
-        ):
-            raise TypeError("JWT_PRIVATE_KEY must be an elliptic-curve key on P-256, in PEM")
         public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self._private_key = jwk.construct(private_key_pem, ALGORITHM)
         self._public_key = jwk.construct(public_pem.decode(), ALGORITHM)

@@ -1,18 +1,21 @@
 """Background jobs of accounts: the mails. Tokens are made here, at the moment of sending."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import delete
 
-from src.auth.models import EmailLink
+from src.auth.models import EmailLink, Session, Throttle
 from src.auth.opaque_tokens import OpaqueTokens
 from src.config import Settings
-from src.jobs import JobContext, Task
+from src.jobs import JobContext, Schedule, Task
 from src.users.models import User
 
 EMAIL_LINK_PURPOSE = "email-link"
 CONFIRM_PAGE_PATH = "/confirm-email"
+DAY = timedelta(days=1)
 
 
 class ConfirmEmail(BaseModel):
@@ -77,4 +80,16 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
 
 confirm_email = Task("auth.confirm_email", ConfirmEmail, _send_confirmation)
 already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
+
+
+async def _forget_what_ended(context: JobContext) -> None:
+    """Delete sessions and links that expired, and throttles that count nothing any more."""
+    now = context.clock.now()
+    async with context.database.independent_transaction() as session:
+        await session.execute(delete(Session).where(Session.expires_at <= now))
+        await session.execute(delete(EmailLink).where(EmailLink.expires_at <= now))
+        await session.execute(delete(Throttle).where(Throttle.window_started_at <= now - DAY))
+
+
 TASKS: list[Task[Any]] = [confirm_email, already_registered]
+SCHEDULES = [Schedule("auth.forget_what_ended", "23 3 * * *", _forget_what_ended)]

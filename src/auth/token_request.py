@@ -4,7 +4,6 @@ Every fault in it is a 400 with an OAuth error, never a 422, so it is parsed her
 """
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -111,7 +110,7 @@ def _check_client(authorization: str | None, parameters: dict[str, str]) -> None
         scheme, _, encoded = authorization.partition(" ")
         try:
             decoded = base64.b64decode(encoded, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # neither base64 nor UTF-8
             raise InvalidClientError from None
         if scheme.lower() != "basic":
             raise InvalidClientError

@@ -1,15 +1,12 @@
 """Dependencies about posts."""
 
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Security
 
 from src.database import SessionDep
 from src.dependencies import ClockDep
-from src.posts.models import Post
 from src.posts.service import PostService
-from src.responses import check_if_match
 from src.security import Principal, current_principal
 
 
@@ -20,20 +17,3 @@ async def get_post_service(session: SessionDep, clock: ClockDep) -> PostService:
 
 PostServiceDep = Annotated[PostService, Depends(get_post_service)]
 PostWriter = Annotated[Principal, Security(current_principal, scopes=["posts:write"])]
-
-
-async def own_post(
-    request: Request, post_id: UUID, writer: PostWriter, posts: PostServiceDep
-) -> Post:
-    """The caller's own post, locked, in the version his `If-Match` names.
-
-    Raises:
-        NotFoundError: there is none, or it is somebody else's.
-        PreconditionFailedError: it has changed since.
-    """
-    post = await posts.get_own_for_update(writer.user_id, post_id)
-    check_if_match(request, post.version)
-    return post
-
-
-OwnPost = Annotated[Post, Depends(own_post)]

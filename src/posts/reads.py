@@ -1,7 +1,8 @@
 """The reads of posts."""
 
+import re
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,8 @@ SUMMARY: Shape = {
     },
 }
 FULL: Shape = SUMMARY | {"body": Post.body, "body_html": Post.body_html}
+# Only in this form is it an id: `UUID()` would also take a slug of 32 hexadecimal digits.
+_CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _visible_post(key: InstrumentedAttribute[UUID] | InstrumentedAttribute[str]) -> Read:
@@ -58,11 +61,9 @@ _visible_post_by_slug = _visible_post(Post.slug)
 
 async def read_post(reads: ReadPool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own."""
-    try:
-        post_id = UUID(id_or_slug)
-    except ValueError:
-        return await _visible_post_by_slug.first(reads, key=id_or_slug, viewer_id=viewer_id)
-    return await _visible_post_by_id.first(reads, key=post_id, viewer_id=viewer_id)
+    is_id = _CANONICAL_UUID.fullmatch(id_or_slug)
+    read = _visible_post_by_id if is_id else _visible_post_by_slug
+    return await read.first(reads, key=id_or_slug, viewer_id=viewer_id)
 
 
 async def list_posts(
@@ -84,8 +85,8 @@ async def list_posts(
         parameters["viewer_id"] = viewer_id
     if which.cursor is not None:
         parameters["at"], parameters["id"] = decode_cursor(which.cursor)
-    read = _list_read(which.status, which.fields, frozenset(parameters))
-    rows = await read.all(reads, limit=which.limit + 1, **parameters)
+    read = _list_read(which.status, which.fields, which.limit + 1, frozenset(parameters))
+    rows = await read.all(reads, **parameters)
     return rows, _sort_column(which.status).key
 
 
@@ -95,9 +96,12 @@ def _sort_column(
     return Post.published_at if status == "published" else Post.created_at
 
 
-@cache
-def _list_read(status: str, fields: str, given: frozenset[str]) -> Read:
-    """The read for one combination of filters; there are few, and each is compiled once."""
+@lru_cache(maxsize=256)
+def _list_read(status: str, fields: str, limit: int, given: frozenset[str]) -> Read:
+    """The read for one combination of filters, compiled once.
+
+    The limit is part of the statement: as a parameter it would have PostgreSQL plan each time anew.
+    """
     at = _sort_column(status)
     conditions = {
         "author": User.username == bindparam("author"),
@@ -114,7 +118,7 @@ def _list_read(status: str, fields: str, given: frozenset[str]) -> Read:
             .where(Post.status == literal_column(f"'{status}'"), Post.deleted_at.is_(None))
             .where(*(condition for name, condition in conditions.items() if name in given))
             .order_by(at.desc(), Post.id.desc())
-            .limit(bindparam("limit"))
+            .limit(literal_column(str(limit)))
         )
 
     return Read(FULL if fields == "full" else SUMMARY, narrow)

@@ -1,6 +1,7 @@
 """Posts over HTTP."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
 
@@ -8,10 +9,10 @@ from src.database import ReadsDep
 from src.exceptions import NotFoundError
 from src.idempotency import IdempotencyDep
 from src.pagination import page_response
-from src.posts.dependencies import OwnPost, PostServiceDep, PostWriter
+from src.posts.dependencies import PostServiceDep, PostWriter
 from src.posts.reads import list_posts, read_post, written_post
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
-from src.responses import versioned
+from src.responses import IfMatchDep, versioned
 from src.routing import Router
 from src.schemas import Page
 from src.security import OptionalPrincipal, require
@@ -71,14 +72,21 @@ async def read(
 
 @router.patch("/{post_id}", response_model=PostRead)
 async def update(
-    request: Request, post: OwnPost, writer: PostWriter, changes: PostUpdate, posts: PostServiceDep
+    request: Request,
+    post_id: UUID,
+    writer: PostWriter,
+    changes: PostUpdate,
+    if_match: IfMatchDep,
+    posts: PostServiceDep,
 ) -> Response:
     """Change one's own post; `If-Match` guards against a change made meanwhile."""
-    await posts.update(post, changes)
+    post = await posts.update(writer.user_id, post_id, changes, if_match)
     return versioned(request, written_post(post, writer.user), post.version)
 
 
 @router.delete("/{post_id}", status_code=204)
-async def delete(post: OwnPost, posts: PostServiceDep) -> None:
+async def delete(
+    post_id: UUID, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
+) -> None:
     """Put one's own post into the trash."""
-    await posts.delete(post)
+    await posts.delete(writer.user_id, post_id, if_match)

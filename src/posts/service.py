@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.clock import Clock
 from src.exceptions import NotFoundError
 from src.ids import uuid7
-from src.posts.markdown import render_markdown
 from src.posts.models import Post
+from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug
+from src.responses import IfMatch
 
 
 class PostService:
@@ -29,7 +30,7 @@ class PostService:
             author_id=author_id,
             slug=new_slug(data.title),
             **data.model_dump(),
-            body_html=render_markdown(data.body),
+            body_html=await render(data.body),
             created_at=now,
             updated_at=now,
             published_at=now if data.status == "published" else None,
@@ -38,38 +39,51 @@ class PostService:
         await self._session.flush()
         return post
 
-    async def get_own_for_update(self, author_id: UUID, post_id: UUID) -> Post:
-        """The author's post, locked until the transaction ends.
+    async def update(
+        self, author_id: UUID, post_id: UUID, changes: PostUpdate, if_match: IfMatch
+    ) -> Post:
+        """Apply the given fields to the author's post; absent ones stay as they are.
 
         Raises:
             NotFoundError: there is none, or it is somebody else's.
+            PreconditionFailedError: it has changed since the author read it.
         """
-        post = await self._session.scalar(
-            select(Post)
-            .where(Post.id == post_id, Post.author_id == author_id, Post.deleted_at.is_(None))
-            .with_for_update(of=Post)
-        )
-        if post is None:
-            raise NotFoundError
-        return post
-
-    async def update(self, post: Post, changes: PostUpdate) -> None:
-        """Apply the given fields; absent ones stay as they are."""
+        # Before the row is locked: a long text must not hold a connection while it waits.
+        body_html = await render(changes.body) if changes.body is not None else None
+        post = await self._own_for_update(author_id, post_id, if_match)
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(post, name, value)
         if not self._session.is_modified(post):
-            return
+            return post
         now = self._clock.now()
-        if changes.body is not None:
-            post.body_html = render_markdown(changes.body)
+        if body_html is not None:
+            post.body_html = body_html
         if post.status == "draft":
             post.published_at = None
         elif post.published_at is None:
             post.published_at = now
         post.updated_at = now
         await self._session.flush()
+        return post
 
-    async def delete(self, post: Post) -> None:
-        """Put the post into the trash: nobody sees it any more."""
+    async def delete(self, author_id: UUID, post_id: UUID, if_match: IfMatch) -> None:
+        """Put the author's post into the trash: nobody sees it any more.
+
+        Raises:
+            NotFoundError: there is none, or it is somebody else's.
+            PreconditionFailedError: it has changed since the author read it.
+        """
+        post = await self._own_for_update(author_id, post_id, if_match)
         post.deleted_at = self._clock.now()
         await self._session.flush()
+
+    async def _own_for_update(self, author_id: UUID, post_id: UUID, if_match: IfMatch) -> Post:
+        post = await self._session.scalar(
+            select(Post)
+            .where(Post.id == post_id, Post.author_id == author_id, Post.deleted_at.is_(None))
+            .with_for_update()
+        )
+        if post is None:
+            raise NotFoundError
+        if_match.check(post.version)
+        return post

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Request, Response
 
 from src.database import ReadsDep
-from src.responses import DocumentResponse, check_if_match, versioned
+from src.responses import DocumentResponse, IfMatchDep, versioned
 from src.routing import Router
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
@@ -22,12 +22,14 @@ async def read_me(request: Request, me: ProfileReader) -> Response:
 
 @router.patch("/me", response_model=UserRead)
 async def update_me(
-    request: Request, me: ProfileWriter, changes: UserUpdate, users: UserServiceDep
+    request: Request,
+    me: ProfileWriter,
+    changes: UserUpdate,
+    if_match: IfMatchDep,
+    users: UserServiceDep,
 ) -> Response:
     """Change one's own profile; `If-Match` guards against a change made meanwhile."""
-    user = await users.get_for_update(me.user_id)
-    check_if_match(request, user.version)
-    await users.update(user, changes)
+    user = await users.update(me.user_id, changes, if_match)
     return versioned(request, service.written_account(user), user.version)
 
 

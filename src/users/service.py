@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.clock import Clock
 from src.exceptions import NotFoundError
 from src.reads import Document, Read, ReadPool, Shape
+from src.responses import IfMatch
 from src.users.models import User
 from src.users.schemas import UserRead, UserUpdate
 
@@ -68,28 +69,24 @@ class UserService:
         self._session = session
         self._clock = clock
 
-    async def get_for_update(self, user_id: UUID) -> User:
-        """The user, locked until the transaction ends.
+    async def update(self, user_id: UUID, changes: UserUpdate, if_match: IfMatch) -> User:
+        """Apply the given fields; absent ones stay as they are.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no such user.
+            PreconditionFailedError: the account has changed since the caller read it.
+            UsernameTakenError: by way of the unique constraint.
         """
         user = await self._session.get(User, user_id, with_for_update=True)
         if user is None:
             raise NotFoundError
-        return user
-
-    async def update(self, user: User, changes: UserUpdate) -> None:
-        """Apply the given fields; absent ones stay as they are.
-
-        Raises:
-            UsernameTakenError: by way of the unique constraint.
-        """
+        if_match.check(user.version)
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(user, name, value)
         if self._session.is_modified(user):
             user.updated_at = self._clock.now()
-        await self._session.flush()
+            await self._session.flush()
+        return user
 
 
 def suggest_username(display_name: str | None, email: str) -> str:

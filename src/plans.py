@@ -1,0 +1,163 @@
+"""A shorter way through FastAPI: what a route calls, worked out once instead of at every request.
+
+FastAPI resolves dependencies anew for each request, which costs several times what a query does. A
+`Plan` lists the calls of a route in order, each with the names of its arguments. It covers async
+functions, `yield` dependencies with scope="function", path, query and header parameters, one JSON
+body, and endpoints that return a Response. For anything else, and for every invalid value, FastAPI
+itself answers, so that both ways give the same answers; in that case dependencies run once more.
+docs/decisions/reads-and-writes.md has the figures.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import orjson
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_params_to_args
+from fastapi.params import File, Form
+from fastapi.routing import APIRoute
+from fastapi.security import SecurityScopes
+from pydantic import BaseModel
+
+
+class UnplannedError(Exception):
+    """The route or the request needs FastAPI's own way."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """One call: a dependency, or in the end the endpoint."""
+
+    call: Callable[..., Any]
+    dependant: Dependant
+    opens_context: bool
+    # The names of the arguments that earlier steps gave, and which steps those are.
+    given: list[tuple[str, int]] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+
+    async def arguments(self, request: Request, results: list[Any]) -> dict[str, Any]:
+        values = {name: results[index] for name, index in self.given}
+        values.update(self.constants)
+        dependant = self.dependant
+        for name in (dependant.request_param_name, dependant.http_connection_param_name):
+            if name:
+                values[name] = request
+        for parameter in dependant.path_params:
+            loc = ("path", parameter.alias)
+            value, errors = parameter.validate(request.path_params[parameter.alias], loc=loc)
+            _require(errors)
+            values[parameter.name] = value
+        if dependant.query_params:
+            values.update(_parse(dependant.query_params, request.query_params))
+        if dependant.header_params:
+            values.update(_parse(dependant.header_params, request.headers))
+        for parameter in dependant.body_params:
+            value, errors = parameter.validate(await _json_body(request), loc=("body",))
+            _require(errors)
+            values[parameter.name] = value
+        return values
+
+
+class Plan:
+    """The calls that answer a route."""
+
+    def __init__(self, route: APIRoute) -> None:
+        """Work them out.
+
+        Raises:
+            UnplannedError: the route needs more than a plan covers.
+        """
+        returned = get_type_hints(route.endpoint).get("return")
+        if not (isinstance(returned, type) and issubclass(returned, Response)):
+            raise UnplannedError
+        self._steps: list[_Step] = []
+        self._add(route.dependant, {})
+
+    async def answer(self, request: Request) -> Response:
+        """Make the calls; when this returns, the contexts they opened are closed.
+
+        Raises:
+            UnplannedError: a value is not valid; what the calls had begun is undone.
+        """
+        results: list[Any] = []
+        async with AsyncExitStack() as stack:
+            for step in self._steps:
+                result = step.call(**await step.arguments(request, results))
+                if step.opens_context:
+                    results.append(await stack.enter_async_context(result))
+                else:
+                    results.append(await result)
+        response: Response = results[-1]
+        return response
+
+    def _add(self, dependant: Dependant, planned: dict[tuple[Any, Sequence[str]], int]) -> int:
+        """Append the step of a dependency after those it needs, each once; return its index."""
+        call = dependant.call
+        scopes = (*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ()))
+        key = (call, scopes if dependant.security_scopes_param_name else ())
+        if key in planned:
+            return planned[key]
+        step = _step(dependant)
+        if dependant.security_scopes_param_name:
+            step.constants[dependant.security_scopes_param_name] = SecurityScopes(list(scopes))
+        for needed in dependant.dependencies:
+            index = self._add(needed, planned)
+            if needed.name is not None:
+                step.given.append((needed.name, index))
+        self._steps.append(step)
+        planned[key] = len(self._steps) - 1
+        return planned[key]
+
+
+def _step(dependant: Dependant) -> _Step:
+    call = dependant.call
+    function = call if inspect.isroutine(call) else getattr(call, "__call__", None)  # noqa: B004
+    unknown = (
+        dependant.cookie_params,
+        dependant.response_param_name,
+        dependant.background_tasks_param_name,
+        dependant.concurrency,
+        len(dependant.body_params) > 1,
+        *(not _is_json_model(parameter.field_info) for parameter in dependant.body_params),
+    )
+    if call is None or any(unknown):
+        raise UnplannedError
+    if inspect.iscoroutinefunction(function):
+        return _Step(call, dependant, opens_context=False)
+    if inspect.isasyncgenfunction(function) and dependant.scope == "function":
+        return _Step(asynccontextmanager(call), dependant, opens_context=True)
+    raise UnplannedError
+
+
+def _is_json_model(body: Any) -> bool:
+    annotation = body.annotation
+    return (
+        not isinstance(body, Form | File)
+        and not getattr(body, "embed", None)
+        and isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+    )
+
+
+def _parse(fields: Sequence[Any], received: Any) -> dict[str, Any]:
+    values, errors = request_params_to_args(fields, received)
+    _require(errors)
+    return values
+
+
+async def _json_body(request: Request) -> object:
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise UnplannedError
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        raise UnplannedError from None
+
+
+def _require(errors: Sequence[Any] | None) -> None:
+    if errors:
+        raise UnplannedError
