@@ -21,9 +21,9 @@ def include_object(_: SchemaItem, name: str | None, kind: str, *__: object) -> b
 
 def run(connection: Connection) -> None:
     """Run the migrations in one transaction."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.execute(text("SET LOCAL statement_timeout = 0"))
     context.configure(
         connection=connection, target_metadata=Base.metadata, include_object=include_object
     )

@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from sqlalchemy.exc import DBAPIError
 
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
@@ -94,6 +95,8 @@ def main() -> None:
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
     except (RuntimeError, OSError, AppError) as error:
         parser.exit(1, f"{error}\n")
+    except DBAPIError as error:
+        parser.exit(1, f"The database refused: {error.orig}\n")
 
 
 def _reason(item: ErrorDetails) -> str:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Literal, Self
@@ -11,12 +12,20 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
+
+
+def _seconds(value: object) -> object:
+    return float(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+# Seconds, HH:MM:SS or an ISO 8601 duration such as P14D.
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
 
 
 def _without_trailing_slash(value: str | None) -> str | None:
@@ -63,11 +72,11 @@ class Settings(BaseSettings):
 
     # Accounts
     require_confirmed_email: bool = True
-    access_token_lifetime: timedelta = timedelta(minutes=10)
-    session_idle_lifetime: timedelta = timedelta(days=14)
-    session_absolute_lifetime: timedelta = timedelta(days=60)
-    refresh_grace: timedelta = timedelta(seconds=10)
-    email_link_lifetime: timedelta = timedelta(hours=24)
+    access_token_lifetime: Duration = timedelta(minutes=10)
+    session_idle_lifetime: Duration = timedelta(days=14)
+    session_absolute_lifetime: Duration = timedelta(days=60)
+    refresh_grace: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=10)
+    email_link_lifetime: Duration = timedelta(hours=24)
     email_links_per_hour: Annotated[int, Field(ge=1)] = 5
     bcrypt_rounds: Annotated[int, Field(ge=4, le=20)] = 12
     password_threads: Annotated[int, Field(ge=1, le=64)] = 1
@@ -105,6 +114,15 @@ class Settings(BaseSettings):
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
                 raise ValueError("must look like smtp://user:password@host:port or smtps://…")
+            if parts.query not in {"", "starttls=required", "starttls=never"}:
+                raise ValueError("takes no option but ?starttls=required or ?starttls=never")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if "@" not in parseaddr(value)[1]:
+            raise ValueError("must look like Plaza <no-reply@example.com>")
         return value
 
     @field_validator("jwt_private_key")

@@ -79,6 +79,8 @@ class Database:
                 return await asyncpg.connect(
                     url,
                     timeout=settings.database_wait_seconds,
+                    # PostgreSQL's own limit comes first; this one is for when it is silent.
+                    command_timeout=settings.statement_timeout_seconds + 1,
                     server_settings={
                         "application_name": "plaza",
                         "timezone": "UTC",

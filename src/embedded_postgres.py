@@ -18,13 +18,29 @@ def start(data_dir: Path) -> str:
         RuntimeError: the wheel is not installed, as in production.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    url: str = _server(data_dir, start=True).get_uri()
+    server = _server(data_dir, start=True)
+    with server._lock:  # noqa: SLF001 - the wheel has no public way
+        # The wheel keeps the ids of killed processes, and may have forgotten our own.
+        users = server.global_process_id_list
+        alive = [user for user in users.get_and_add(os.getpid()) if _is_alive(user)]
+        users.put(list({*alive, os.getpid()}))
+    url: str = server.get_uri()
     return url
 
 
 def stop(data_dir: Path) -> None:
     """Stop the embedded PostgreSQL if this process is the last one that uses it."""
     _server(data_dir, start=False).cleanup()
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _server(data_dir: Path, *, start: bool) -> Any:

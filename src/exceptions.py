@@ -230,6 +230,7 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             | asyncpg.InsufficientResourcesError()
             | asyncpg.InterfaceError()
             | ConnectionError()
+            | TimeoutError()
         ):
             logger.warning("database unavailable: %s", type(cause).__name__)
             return _respond(request, DatabaseUnavailableError())
@@ -256,6 +257,7 @@ def install(app: FastAPI) -> None:
         asyncpg.PostgresError: _handle_database_error,
         asyncpg.InterfaceError: _handle_database_error,
         ConnectionError: _handle_database_error,
+        TimeoutError: _handle_database_error,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

@@ -19,6 +19,7 @@ from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
 from pgqueuer.executors import DatabaseRetryEntrypointExecutor
 from pgqueuer.models import Schedule as ScheduleRow
 from pydantic import BaseModel
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
@@ -30,12 +31,14 @@ logger = logging.getLogger(__name__)
 
 Payload = TypeVar("Payload", bound=BaseModel)
 
-MAX_ATTEMPTS = 40  # with the delays below: about a day and a half
+MAX_ATTEMPTS = 40  # with the delays below: about 29 hours
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(hours=1)
 STALE_AFTER = timedelta(seconds=30)  # a killed worker's jobs are taken over after this long
 RESTART_SECONDS = 2.0
+LONGEST_POLL = timedelta(seconds=5)  # a retry is at most this late
 MAX_JOBS_AT_ONCE = 20
+LOG_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Worker:
                 queue.schedule(schedule.name, schedule.crontab)(self._scheduled_function(schedule))
             if not self._stopping.is_set():
                 await queue.run(
+                    dequeue_timeout=LONGEST_POLL,
                     heartbeat_timeout=STALE_AFTER,
                     max_concurrent_tasks=MAX_JOBS_AT_ONCE,
                     shutdown_on_listener_failure=True,
@@ -144,3 +148,15 @@ class Worker:
             await schedule.run(self._context)
 
         return run_schedule
+
+
+async def _forget_old_log(context: JobContext) -> None:
+    """Delete what PgQueuer noted about jobs that ended long ago."""
+    oldest = context.clock.now() - LOG_KEPT
+    async with context.database.independent_transaction() as session:
+        await session.execute(
+            text("DELETE FROM pgqueuer_log WHERE created <= :oldest"), {"oldest": oldest}
+        )
+
+
+SCHEDULES = [Schedule("jobs.forget_old_log", "41 3 * * *", _forget_old_log)]

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from src import docs, exceptions, idempotency
+from src import docs, exceptions, idempotency, jobs
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.pages import router as auth_pages_router
@@ -42,8 +42,9 @@ CORS_RESPONSE_HEADERS = [
     "WWW-Authenticate",
     "X-Request-ID",
 ]
+GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*auth_tasks.TASKS]
-SCHEDULES = [*auth_tasks.SCHEDULES, *idempotency.SCHEDULES]
+SCHEDULES = [*auth_tasks.SCHEDULES, *idempotency.SCHEDULES, *jobs.SCHEDULES]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
@@ -100,8 +101,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         context = JobContext(settings, database, Mailer(settings), app.state.clock)
         worker = Worker(TASKS, SCHEDULES, context)
         worker_task = asyncio.create_task(worker.run()) if settings.worker_in_server else None
-        gc.collect()
         gc.freeze()  # what start-up made lives as long as the process: do not walk it again
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             yield
         finally:

@@ -33,7 +33,7 @@ _SECURITY_HEADERS = [
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-_LONGEST_CONTENT_LENGTH = 19  # digits
+_CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
 
 
 class EnvelopeMiddleware:
@@ -129,9 +129,9 @@ class GuardMiddleware:
         has_body = False
         for name, value in headers:
             if name == b"content-length":
-                if len(value) > _LONGEST_CONTENT_LENGTH or int(value) > maximum:
+                if not _CONTENT_LENGTH.fullmatch(value) or int(value) > maximum:
                     return None
-                has_body = value != b"0"
+                has_body = True
             elif name == b"transfer-encoding":
                 has_body = True
         if not has_body:

@@ -9,6 +9,7 @@ reasons and the figures.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -201,7 +202,9 @@ class ReadPool:
                 return
 
     def _give_back(self, turn: "asyncio.Future[_Connection | None]") -> None:
-        """A waiter that gave up may have been handed a connection in the same moment."""
+        """A waiter gave up: it may have been handed a connection in the same moment."""
+        with suppress(ValueError):
+            self._waiting.remove(turn)
         if turn.done() and not turn.cancelled():
             connection = turn.result()
             if connection is None:

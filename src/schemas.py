@@ -1,9 +1,9 @@
 """What every schema shares: strict input and the text that may be stored."""
 
 import re
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # Control characters, line and paragraph separators, and marks that reverse the text around them.
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -25,10 +25,11 @@ def _single_line(text: str) -> str:
     return text
 
 
-# Text of several lines; PostgreSQL cannot store NUL, and UTF-8 has no lone surrogates.
-Text = Annotated[str, AfterValidator(_storable)]
-# One line of printable text, without blanks around it.
-Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_single_line)]
+# After the length limits of a field. Text of several lines: PostgreSQL cannot store NUL, and UTF-8
+# has no lone surrogates.
+STORABLE = AfterValidator(_storable)
+# One line of text.
+SINGLE_LINE = AfterValidator(_single_line)
 
 Item = TypeVar("Item")
 
@@ -39,14 +40,9 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class Update(Input):
-    """The base of a PATCH: a field left out stays as it is; null is not a value."""
-
-    @model_validator(mode="after")
-    def _refuse_null(self) -> Self:
-        if any(getattr(self, name) is None for name in self.model_fields_set):
-            raise ValueError("Leave a field out to keep it; null is not a value")
-        return self
+def left_out() -> Any:
+    """The default of a field of a PATCH: left out, it stays as it is. Null is not a value."""
+    return Field(default_factory=lambda: None)
 
 
 class Output(BaseModel):

@@ -2,7 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -23,6 +26,8 @@ from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app
 from tests.support import Accounts, FrozenClock, Inbox
 
+# How the test processes learn what the first one made.
+SERVER_URL, TEMPLATE = "PLAZA_TEST_SERVER_URL", "PLAZA_TEST_TEMPLATE"
 FAST_AND_FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -49,35 +54,35 @@ def migrate(url: str) -> None:
         command.upgrade(Config(PROJECT_ROOT / "alembic.ini"), "head")
 
 
-@pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server: DATABASE_URL, or the embedded one shared by the test processes."""
-    if url := os.environ.get("DATABASE_URL"):
-        yield url
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server and make the template once, before test processes are started."""
+    if hasattr(config, "workerinput"):
         return
-    base = tmp_path_factory.getbasetemp()
-    data_dir = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "server"
-    url = embedded_postgres.start(data_dir)
-    settings = [f"ALTER SYSTEM SET {name} = off" for name in FAST_AND_FORGETFUL]
-    asyncio.run(execute(url, *settings, "SELECT pg_reload_conf()"))
-    yield url
-    embedded_postgres.stop(data_dir)
-
-
-@pytest.fixture(scope="session")
-def template(server_url: str) -> Iterator[str]:
-    """The name of a migrated database that nobody is connected to."""
-    name = f"plaza_template_{uuid4().hex}"
-    asyncio.run(execute(server_url, f"CREATE DATABASE {name}"))
-    migrate(on_database(server_url, name))
-    yield name
-    asyncio.run(execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    url = os.environ.get("DATABASE_URL")
+    if url is None:
+        data_dir = Path(tempfile.mkdtemp(prefix="plaza-tests-"))
+        config.add_cleanup(partial(shutil.rmtree, data_dir, ignore_errors=True))
+        url = embedded_postgres.start(data_dir)
+        config.add_cleanup(partial(embedded_postgres.stop, data_dir))
+        settings = [f"ALTER SYSTEM SET {name} = off" for name in FAST_AND_FORGETFUL]
+        asyncio.run(execute(url, *settings, "SELECT pg_reload_conf()"))
+    template = f"plaza_template_{uuid4().hex}"
+    asyncio.run(execute(url, f"CREATE DATABASE {template}"))
+    config.add_cleanup(lambda: asyncio.run(execute(url, f"DROP DATABASE {template} WITH (FORCE)")))
+    migrate(on_database(url, template))
+    os.environ[SERVER_URL], os.environ[TEMPLATE] = url, template
 
 
 @pytest.fixture
-async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
+def server_url() -> str:
+    """A PostgreSQL server: DATABASE_URL, or an embedded one for the run."""
+    return os.environ[SERVER_URL]
+
+
+@pytest.fixture
+async def database_url(server_url: str) -> AsyncIterator[str]:
     """A migrated, empty database of the test's own."""
-    name = f"plaza_test_{uuid4().hex}"
+    name, template = f"plaza_test_{uuid4().hex}", os.environ[TEMPLATE]
     await execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield on_database(server_url, name)
     await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 import threading
 from functools import partial
 
@@ -15,8 +16,12 @@ SECONDS_PER_HASH = 0.3  # bcrypt at cost 12
 
 
 def _yield_the_processor() -> None:
-    """Lowest priority for the hashing threads: requests go first (setpriority(2) on Linux)."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+    """Lowest priority for the hashing threads: requests go first.
+
+    Only on Linux has a thread a priority of its own (setpriority(2)).
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 class PasswordHasher:

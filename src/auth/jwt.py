@@ -8,6 +8,7 @@ claims are checked here.
 import base64
 import hashlib
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import orjson
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from jose import jwk, jws
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"
@@ -25,8 +26,12 @@ MAX_TOKEN_LENGTH = 4096
 CLOCK_SKEW = timedelta(seconds=30)  # between machines that issue and verify
 
 
+# Since the epoch, up to the year 9999 (RFC 7519, section 2).
+Seconds = Annotated[int, Field(ge=0, le=253_402_300_799)]
+
+
 class Claims(BaseModel):
-    """The claims of an access token; times are seconds since the epoch (RFC 7519)."""
+    """The claims of an access token (RFC 9068, section 2.2)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,13 +39,13 @@ class Claims(BaseModel):
     aud: str
     sub: UUID
     client_id: str
-    iat: int
-    exp: int
+    iat: Seconds
+    exp: Seconds
     jti: UUID
     sid: UUID
     scope: str
-    auth_time: int
-    nbf: int | None = None
+    auth_time: Seconds
+    nbf: Seconds | None = None
 
 
 class AccessTokens:
@@ -73,9 +78,8 @@ class AccessTokens:
     def _verified_claims(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN_LENGTH:
             raise ValueError("too long")
-        header = _decode_header(token)
-        expected = {"alg": ALGORITHM, **self._header}
-        if header != expected:
+        header, _, _ = (_decode(segment) for segment in token.split("."))
+        if orjson.loads(header) != {"alg": ALGORITHM, **self._header}:
             raise ValueError("not a header of ours")
         claims = Claims.model_validate_json(jws.verify(token, self._public_key, [ALGORITHM]))
         if claims.iss != self.issuer or claims.aud != self.issuer:
@@ -89,12 +93,12 @@ def thumbprint(key: dict[str, str]) -> str:
     return _base64url(hashlib.sha256(canonical).digest())
 
 
-def _decode_header(token: str) -> dict[str, object]:
-    encoded = token.partition(".")[0]
-    header = orjson.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    if not isinstance(header, dict):
-        raise TypeError("the header is not an object")
-    return header
+def _decode(segment: str) -> bytes:
+    """The bytes of a base64url text, which has to be the only text for them (RFC 4648, 3.5)."""
+    data = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    if _base64url(data) != segment:
+        raise ValueError("not canonical")
+    return data
 
 
 def _base64url(data: bytes) -> str:

@@ -35,8 +35,7 @@ class OpaqueTokens:
     def issue(self, row_id: UUID, counter: int = 0, salt: bytes = b"") -> str:
         """The token of a row at a counter: always the same text for the same arguments."""
         body = _BODY.pack(row_id.bytes, counter)
-        token = body + hmac.digest(self._key, body + salt, "sha256")
-        return base64.urlsafe_b64encode(token).decode().rstrip("=")
+        return _encode(body + hmac.digest(self._key, body + salt, "sha256"))
 
     def verify(self, token: ParsedToken, salt: bytes = b"") -> bool:
         """Whether this token was issued here for its row and counter."""
@@ -52,5 +51,11 @@ def parse(text: str) -> ParsedToken | None:
         raw = base64.b64decode(text + "==", b"-_", validate=True)
     except binascii.Error:
         return None
+    if _encode(raw) != text:  # spare bits make other texts of the same bytes (RFC 4648, 3.5)
+        return None
     row_id, counter = _BODY.unpack_from(raw)
     return ParsedToken(UUID(bytes=row_id), counter, raw[-_MAC_LENGTH:])
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from src.schemas import Input, Output, Text
+from src.schemas import STORABLE, Input, Output
 from src.users.schemas import DisplayName, Email, Username
 
 # The rules are in src.auth.passwords; this only bounds what is read.
-Password = Annotated[Text, Field(min_length=1, max_length=1024)]
+Password = Annotated[str, Field(min_length=1, max_length=1024), STORABLE]
 LinkToken = Annotated[str, Field(min_length=1, max_length=200)]
 
 

@@ -81,17 +81,17 @@ class SessionService:
         if self._settings.require_confirmed_email and not user["confirmed"]:
             raise EmailNotConfirmedError
         # The lock orders this against a change of the password, which ends the sessions it finds.
-        user_id = await self._session.scalar(
-            select(User.id)
-            .where(
-                User.id == UUID(user["id"]),
-                User.password_hash == user["password_hash"],
-                User.is_active,
-            )
+        user_id = UUID(user["id"])
+        stored = await self._session.scalar(
+            select(User.password_hash)
+            .where(User.id == user_id, User.is_active)
             .with_for_update(key_share=True)
         )
-        if user_id is None:
+        if stored is None:
             raise InvalidGrantError
+        if stored != user["password_hash"]:  # changed or upgraded meanwhile: does it still fit?
+            await self._session.rollback()
+            return await self.sign_in(login, password, scope)
         if new_hash:
             await self._session.execute(
                 update(User).where(User.id == user_id).values(password_hash=new_hash)

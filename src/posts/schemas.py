@@ -7,16 +7,18 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import Input, Line, Output, Text, Update
+from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
 from src.users.schemas import Username
 
 MAX_TAGS = 10
 
 Status: TypeAlias = Literal["draft", "published"]
 
-Title = Annotated[Line, Field(min_length=1, max_length=200)]
-Summary = Annotated[Text, Field(max_length=500)]
-Body = Annotated[Text, Field(min_length=1, max_length=100_000)]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), SINGLE_LINE
+]
+Summary = Annotated[str, Field(max_length=500), STORABLE]
+Body = Annotated[str, Field(min_length=1, max_length=100_000), STORABLE]
 Tag = Annotated[
     str,
     StringConstraints(
@@ -42,14 +44,14 @@ class PostCreate(Input):
     status: Status = "draft"
 
 
-class PostUpdate(Update):
+class PostUpdate(Input):
     """The fields to change; those left out stay as they are."""
 
-    title: Title | None = None
-    body: Body | None = None
-    summary: Summary | None = None
-    tags: Tags | None = None
-    status: Status | None = None
+    title: Title = left_out()
+    body: Body = left_out()
+    summary: Summary = left_out()
+    tags: Tags = left_out()
+    status: Status = left_out()
 
 
 class PostFilter(Input):

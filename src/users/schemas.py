@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from src.schemas import Line, Output, Text, Update
+from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
 from src.users.emails import normalize_email
 
 Locale: TypeAlias = Literal["en", "ru"]
@@ -15,18 +15,21 @@ Username = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9_-]{3,32}$"),
 ]
-DisplayName = Annotated[Line, Field(min_length=1, max_length=80)]
+DisplayName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), SINGLE_LINE
+]
+Bio = Annotated[str, Field(max_length=2000), STORABLE]
 # An address in the one form in which the same mailbox always compares equal.
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalize_email)]
 
 
-class UserUpdate(Update):
+class UserUpdate(Input):
     """The fields of one's own profile; those left out stay as they are."""
 
-    display_name: DisplayName | None = None
-    username: Username | None = None
-    bio: Annotated[Text, Field(max_length=2000)] | None = None
-    locale: Locale | None = None
+    display_name: DisplayName = left_out()
+    username: Username = left_out()
+    bio: Bio = left_out()
+    locale: Locale = left_out()
 
 
 class UserRead(Output):

@@ -127,7 +127,7 @@ async def test_production_has_no_mailbox(tmp_path: Path) -> None:
         database_url=SecretStr("postgresql://database.example/plaza"),
         public_url="https://plaza.example",
         secret_key=SecretStr("s" * 32),
-        jwt_private_key=SecretStr("not needed here"),
+        jwt_private_key=Settings(_env_file=None, data_dir=tmp_path).jwt_private_key,
         smtp_url=SecretStr("smtps://mail.example"),
     )
     mail_id = Mailbox.of(settings).add(message())
