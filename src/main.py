@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from src import docs, exceptions, idempotency, jobs
+from src import docs, exceptions, idempotency, jobs, openapi
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.pages import router as auth_pages_router
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         app.include_router(mailbox_router)
     docs.install(app)
     exceptions.install(app)
+    openapi.install(app)
     idempotency.install(app)
     app.add_middleware(GuardMiddleware, settings=settings)
     if settings.cors_origins:

@@ -83,6 +83,7 @@ def upgrade() -> None:
         "registrations",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("opened_account", sa.Boolean(), nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),

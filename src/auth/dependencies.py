@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from src.auth.authenticator import SessionAuthenticator
+from src.auth.confirmation import ConfirmationService
 from src.auth.hashing import PasswordHasher
 from src.auth.jwt import AccessTokens
 from src.auth.opaque_tokens import OpaqueTokens
@@ -14,7 +15,7 @@ from src.auth.sessions import SessionService
 from src.auth.tasks import email_link_tokens
 from src.clock import Clock
 from src.config import Settings
-from src.database import Database, DatabaseDep, SessionDep
+from src.database import Database, DatabaseDep, ReadsDep, SessionDep
 from src.dependencies import ClockDep, SettingsDep
 
 REFRESH_PURPOSE = "refresh-token"
@@ -62,9 +63,14 @@ async def get_registration_service(
     clock: ClockDep,
 ) -> RegistrationService:
     """The registration service on the request's session."""
-    return RegistrationService(
-        session, database, credentials.hasher, credentials.email_links, settings, clock
-    )
+    return RegistrationService(session, database, credentials.hasher, settings, clock)
+
+
+async def get_confirmation_service(
+    session: SessionDep, reads: ReadsDep, credentials: CredentialsDep, clock: ClockDep
+) -> ConfirmationService:
+    """The confirmation service on the request's session."""
+    return ConfirmationService(session, reads, credentials.hasher, credentials.email_links, clock)
 
 
 async def get_session_service(
@@ -86,5 +92,6 @@ async def get_session_service(
     )
 
 
+ConfirmationServiceDep = Annotated[ConfirmationService, Depends(get_confirmation_service)]
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service)]
 SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]

@@ -37,7 +37,7 @@ class PasswordHasher:
         self._threads = BoundedThreads(
             "password",
             settings.password_threads,
-            settings.password_queue,
+            settings.password_threads + settings.password_queue,
             SECONDS_PER_HASH,
             _yield_the_processor,
         )

@@ -46,6 +46,8 @@ class Registration(Identified, Base):
     __table_args__ = (Index(None, "user_id"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    # Whether the account was made for this registration; if not, somebody else opened it.
+    opened_account: Mapped[bool]
     secret_hash: Mapped[bytes]
     password_hash: Mapped[str]
     display_name: Mapped[str]

@@ -4,7 +4,11 @@ from typing import Annotated
 
 from fastapi import Header, Request, Response
 
-from src.auth.dependencies import RegistrationServiceDep, SessionServiceDep
+from src.auth.dependencies import (
+    ConfirmationServiceDep,
+    RegistrationServiceDep,
+    SessionServiceDep,
+)
 from src.auth.exceptions import UnsupportedGrantTypeError
 from src.auth.schemas import (
     EmailConfirm,
@@ -18,10 +22,11 @@ from src.auth.schemas import (
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.routing import Router
 from src.users.dependencies import CurrentUser
+from src.users.locales import preferred_locale
 
 router = Router("/auth", "auth")
 
-AcceptLanguage = Annotated[str, Header(max_length=200)]
+AcceptLanguage = Annotated[str, Header()]
 
 
 @router.post("/register", status_code=202)
@@ -36,9 +41,9 @@ async def register(
 
 
 @router.post("/email/confirm", status_code=204)
-async def confirm_email(data: EmailConfirm, registrations: RegistrationServiceDep) -> None:
+async def confirm_email(data: EmailConfirm, confirmations: ConfirmationServiceDep) -> None:
     """Confirm the address with the mailed token and a proof that the registration was yours."""
-    await registrations.confirm(data)
+    await confirmations.confirm(data)
 
 
 @router.post("/email/resend", status_code=202)
@@ -76,9 +81,3 @@ async def sign_out(
 ) -> None:
     """End this session, the others, or all; their tokens are dead at the next request."""
     await sessions.sign_out(caller, (data or SignOut()).scope)
-
-
-def preferred_locale(accept_language: str) -> str:
-    """`ru` when the first language of an Accept-Language header is Russian, else `en`."""
-    first = accept_language.split(",", maxsplit=1)[0].strip().lower()
-    return "ru" if first.split("-")[0] == "ru" else "en"

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import delete
 
-from src.auth.models import EmailLink, Session, Throttle
+from src.auth.models import EmailLink, Registration, Session, Throttle
 from src.auth.opaque_tokens import OpaqueTokens
 from src.config import Settings
 from src.jobs import JobContext, Schedule, Task
@@ -16,6 +16,7 @@ from src.users.models import User
 EMAIL_LINK_PURPOSE = "email-link"
 CONFIRM_PAGE_PATH = "/confirm-email"
 DAY = timedelta(days=1)
+REGISTRATION_KEPT = timedelta(days=7)
 
 
 class ConfirmEmail(BaseModel):
@@ -83,11 +84,15 @@ already_registered = Task("auth.already_registered", AlreadyRegistered, _send_al
 
 
 async def _forget_what_ended(context: JobContext) -> None:
-    """Delete sessions and links that expired, and throttles that count nothing any more."""
+    """Delete what expired: sessions, links, registrations, throttles that count nothing."""
     now = context.clock.now()
     async with context.database.independent_transaction() as session:
         await session.execute(delete(Session).where(Session.expires_at <= now))
         await session.execute(delete(EmailLink).where(EmailLink.expires_at <= now))
+        oldest_registration = now - REGISTRATION_KEPT
+        await session.execute(
+            delete(Registration).where(Registration.created_at <= oldest_registration)
+        )
         await session.execute(delete(Throttle).where(Throttle.window_started_at <= now - DAY))
 
 

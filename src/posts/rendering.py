@@ -5,10 +5,12 @@ from functools import partial
 from src.posts.markdown import render_markdown
 from src.threads import BoundedThreads
 
-# The worst Markdown costs about 15 µs a character: up to here rendering is quicker than a thread.
-SHORT = 1500
+WORST_SECONDS = 15e-6  # a character of the worst Markdown; prose takes a hundredth of it
+SHORT = 1500  # characters: up to here a thread is not worth it
 
-_threads = BoundedThreads("markdown", threads=1, queue=4, seconds_each=1.0)
+MAX_WAITING = 1_000_000  # characters
+
+_threads = BoundedThreads("markdown", 1, MAX_WAITING, WORST_SECONDS)
 
 
 async def render(source: str) -> str:
@@ -19,4 +21,4 @@ async def render(source: str) -> str:
     """
     if len(source) <= SHORT:
         return render_markdown(source)
-    return await _threads.run(partial(render_markdown, source))
+    return await _threads.run(partial(render_markdown, source), len(source))

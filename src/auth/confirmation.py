@@ -1,0 +1,152 @@
+"""Confirming an address.
+
+Whoever confirms has to receive the mail and to prove that the registration was his, so an account
+cannot be prepared by somebody else for the owner of an address to confirm.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.auth.exceptions import ConfirmationProofRequiredError, InvalidLinkError
+from src.auth.hashing import PasswordHasher
+from src.auth.models import EmailLink, Registration
+from src.auth.opaque_tokens import OpaqueTokens, parse
+from src.auth.registration import secret_digest
+from src.auth.schemas import EmailConfirm
+from src.clock import Clock
+from src.ids import uuid7
+from src.reads import Read, ReadPool
+from src.users.models import User
+from src.users.service import suggest_username
+
+MAX_PASSWORD_PROOFS = 25  # each costs a hash; a secret is found however many there are
+
+_live_link = Read(
+    {"user_id": EmailLink.user_id},
+    lambda rows: rows.where(
+        EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
+    ),
+)
+_registration_by_secret = Read(
+    {"id": Registration.id},
+    lambda rows: rows.where(
+        Registration.user_id == bindparam("user_id"),
+        Registration.secret_hash == bindparam("secret_hash"),
+    ),
+)
+_newest_registrations = Read(
+    {"id": Registration.id, "password_hash": Registration.password_hash},
+    lambda rows: (
+        rows.where(Registration.user_id == bindparam("user_id"))
+        .order_by(Registration.id.desc())
+        .limit(MAX_PASSWORD_PROOFS)
+    ),
+)
+
+
+class ConfirmationService:
+    """E-mail confirmation, in the caller's transaction."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        reads: ReadPool,
+        hasher: PasswordHasher,
+        links: OpaqueTokens,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._reads = reads
+        self._hasher = hasher
+        self._links = links
+        self._clock = clock
+
+    async def confirm(self, data: EmailConfirm) -> None:
+        """Confirm the address; the account gets the credentials of the proven registration.
+
+        Raises:
+            InvalidLinkError: the link is malformed, used, replaced or expired.
+            ConfirmationProofRequiredError: neither secret nor password fits a registration.
+        """
+        now = self._clock.now()
+        token = parse(data.token)
+        if token is None or not self._links.verify(token):
+            raise InvalidLinkError
+        user_id = await self._user_of_link(token.row_id, now)
+        registration_id = await self._proven_registration(user_id, data)
+        if registration_id is None:
+            await self._user_of_link(token.row_id, now)  # used meanwhile: say that instead
+            raise ConfirmationProofRequiredError
+        user = await self._session.get(User, user_id, with_for_update=True)
+        used = await self._session.scalar(
+            delete(EmailLink)
+            .where(EmailLink.id == token.row_id, EmailLink.expires_at > now)
+            .returning(EmailLink.id)
+        )
+        registration = await self._session.get(Registration, registration_id)
+        if user is None or used is None or registration is None:
+            raise InvalidLinkError
+        if registration.opened_account:
+            await self._confirm(user, registration, now)
+        else:
+            await self._start_over(user, registration, now)
+
+    async def _user_of_link(self, link_id: UUID, now: datetime) -> UUID:
+        link = await _live_link.first(self._reads, link_id=link_id, now=now)
+        if link is None:
+            raise InvalidLinkError
+        return UUID(link["user_id"])
+
+    async def _proven_registration(self, user_id: UUID, data: EmailConfirm) -> UUID | None:
+        if data.registration_secret:
+            found = await _registration_by_secret.first(
+                self._reads, user_id=user_id, secret_hash=secret_digest(data.registration_secret)
+            )
+            if found:
+                return UUID(found["id"])
+        if data.password:
+            for registration in await _newest_registrations.all(self._reads, user_id=user_id):
+                right, _ = await self._hasher.verify(data.password, registration["password_hash"])
+                if right:
+                    return UUID(registration["id"])
+        return None
+
+    async def _confirm(self, user: User, registration: Registration, now: datetime) -> None:
+        """The account is the registration's own."""
+        user.email_verified_at = user.updated_at = now
+        await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
+        await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
+        await self._take_username(user, registration.username)
+
+    async def _start_over(self, user: User, registration: Registration, now: datetime) -> None:
+        """Somebody else opened the account: whatever it holds is not the owner's."""
+        owner = User(
+            id=uuid7(),
+            email=user.email,
+            username=suggest_username(registration.display_name, user.email),
+            display_name=registration.display_name,
+            locale=registration.locale,
+            password_hash=registration.password_hash,
+            email_verified_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        username = registration.username
+        await self._session.execute(delete(User).where(User.id == user.id))
+        self._session.expunge_all()
+        self._session.add(owner)
+        await self._session.flush()
+        await self._take_username(owner, username)
+
+    async def _take_username(self, user: User, username: str | None) -> None:
+        """Give the user the name he asked for, unless it was taken in the meantime."""
+        if username and username != user.username:
+            with suppress(IntegrityError):
+                async with self._session.begin_nested():
+                    user.username = username
+        await self._session.flush()

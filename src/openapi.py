@@ -1,0 +1,64 @@
+"""The OpenAPI document: FastAPI's, with our own form of errors."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+PROBLEM = "#/components/schemas/Problem"
+FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
+
+
+class InvalidValue(BaseModel):
+    """What is wrong with one value; the value itself is not repeated."""
+
+    loc: list[str | int] = Field(description="Where it is, such as body, title")
+    msg: str
+    type: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457). `code` is stable, `title` and `detail` are for people."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str
+    code: str
+    request_id: str
+    errors: list[InvalidValue] | None = Field(None, description="With status 422")
+
+
+def install(app: FastAPI) -> None:
+    """Describe every error of every operation as a problem document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    schemas = document["components"]["schemas"]
+    for name in FASTAPI_ERRORS:
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**problem.pop("$defs"), "Problem": problem}
+    answer = {
+        "description": "An error, as a problem document",
+        "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}},
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = answer
+    return document
