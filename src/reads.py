@@ -21,7 +21,8 @@ from sqlalchemy.sql import SQLColumnExpression
 from src.exceptions import OverloadedError
 
 Column: TypeAlias = SQLColumnExpression[Any]
-Shape: TypeAlias = dict[str, Column | dict[str, Column]]
+Constant: TypeAlias = bool | int | None
+Shape: TypeAlias = dict[str, Column | Constant | dict[str, Column | Constant]]
 Document: TypeAlias = dict[str, Any]
 
 MAX_WAITING_READS = 1000
@@ -32,28 +33,20 @@ _DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 class Read:
     """One compiled select whose rows come back as documents of the given shape.
 
-    `shape` maps each field of the document to a column; a nested mapping becomes a nested object.
-    `narrow` adds joins, conditions and order to the select of those columns; its `bindparam`s are
-    the read's parameters.
+    `shape` maps each field of the document to a column or a constant; a nested mapping becomes a
+    nested object. `narrow` adds joins, conditions and order to the select of those columns; its
+    `bindparam`s are the read's parameters.
     """
 
     def __init__(self, shape: Shape, narrow: Callable[[Select[Any]], Select[Any]]) -> None:
-        flat = {name: column for name, column in shape.items() if not isinstance(column, dict)}
-        nested = {name: group for name, group in shape.items() if isinstance(group, dict)}
-        columns = [
-            *flat.values(),
-            *(column for group in nested.values() for column in group.values()),
-        ]
+        flat = {name: value for name, value in shape.items() if not isinstance(value, dict)}
+        nested = {name: value for name, value in shape.items() if isinstance(value, dict)}
+        columns: list[Column] = []
+        self._fields = _Fields(flat, columns)
+        self._groups = [(name, _Fields(group, columns)) for name, group in nested.items()]
         compiled = narrow(select(*columns)).compile(dialect=_DIALECT)
         self.sql: str = compiled.string
         self._parameters = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
-        self.fields = (*flat, *nested)
-        self._keys = tuple(flat)
-        self._groups: list[tuple[str, tuple[str, ...], int]] = []
-        offset = len(flat)
-        for name, group in nested.items():
-            self._groups.append((name, tuple(group), offset))
-            offset += len(group)
 
     async def all(self, pool: "ReadPool", **parameters: object) -> list[Document]:
         """Every row, in the select's order."""
@@ -71,9 +64,42 @@ class Read:
         return await pool.fetch(self.sql, arguments)
 
     def _document(self, row: asyncpg.Record) -> Document:
-        document: Document = dict(zip(self._keys, row, strict=False))
-        for name, keys, offset in self._groups:
-            document[name] = dict(zip(keys, row[offset : offset + len(keys)], strict=True))
+        document = self._fields.of(row)
+        for name, group in self._groups:
+            document[name] = group.of(row)
+        return document
+
+
+def in_read_order(document: Document, shape: Shape) -> Document:
+    """The same document with its fields in the order in which reads give them.
+
+    A representation's entity tag depends on it.
+    """
+
+    def rank(name: str) -> int:
+        value = shape[name]
+        return 2 if isinstance(value, dict) else int(isinstance(value, Constant))
+
+    return {name: document[name] for name in sorted(shape, key=rank)}
+
+
+class _Fields:
+    """The fields of one object: which part of a row they are, and which are constants."""
+
+    def __init__(self, shape: Mapping[str, Column | Constant], columns: list[Column]) -> None:
+        """Take the next columns of the row for those that are not constants."""
+        own = {name: value for name, value in shape.items() if not isinstance(value, Constant)}
+        self.names = tuple(own)
+        self.constants = {
+            name: value for name, value in shape.items() if isinstance(value, Constant)
+        }
+        self._part = slice(len(columns), len(columns) + len(own))
+        columns.extend(own.values())
+
+    def of(self, row: asyncpg.Record) -> Document:
+        document: Document = dict(zip(self.names, row[self._part], strict=True))
+        if self.constants:
+            document.update(self.constants)
         return document
 
 

@@ -6,13 +6,13 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, false, literal_column, null, or_, tuple_
+from sqlalchemy import Select, bindparam, literal_column, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from src.pagination import decode_cursor
 from src.posts.models import Post
 from src.posts.schemas import PostFilter, PostRead
-from src.reads import Document, Read, ReadPool, Shape
+from src.reads import Document, Read, ReadPool, Shape, in_read_order
 from src.users.models import User
 
 SUMMARY: Shape = {
@@ -27,16 +27,16 @@ SUMMARY: Shape = {
     "updated_at": Post.updated_at,
     "published_at": Post.published_at,
     # True while no feature adds covers, likes, comments or bookmarks; clients may rely on them.
-    "cover_url": null(),
-    "likes_count": literal_column("0"),
-    "comments_count": literal_column("0"),
-    "liked": false(),
-    "bookmarked": false(),
+    "cover_url": None,
+    "likes_count": 0,
+    "comments_count": 0,
+    "liked": False,
+    "bookmarked": False,
     "author": {
         "id": User.id,
         "username": User.username,
         "display_name": User.display_name,
-        "avatar_url": null(),
+        "avatar_url": None,
     },
 }
 FULL: Shape = SUMMARY | {"body": Post.body, "body_html": Post.body_html}
@@ -76,7 +76,7 @@ async def list_posts(
     """
     parameters: dict[str, object] = {
         "author": which.author,
-        "tag": which.tag,
+        "tags": [which.tag] if which.tag else None,
         "published_after": which.published_after,
         "published_before": which.published_before,
     }
@@ -105,7 +105,7 @@ def _list_read(status: str, fields: str, limit: int, given: frozenset[str]) -> R
     at = _sort_column(status)
     conditions = {
         "author": User.username == bindparam("author"),
-        "tag": Post.tags.contains([bindparam("tag")]),
+        "tags": Post.tags.contains(bindparam("tags", type_=Post.tags.type)),
         "published_after": Post.published_at > bindparam("published_after"),
         "published_before": Post.published_at < bindparam("published_before"),
         "viewer_id": Post.author_id == bindparam("viewer_id"),
@@ -131,4 +131,4 @@ def written_post(post: Post, author: Document) -> Document:
     """The document of a post just written by `author`, as `read_post` gives it."""
     columns = {name: getattr(post, name) for name in _COLUMNS}
     document = PostRead.model_validate(columns | {"author": author}).model_dump()
-    return {name: document[name] for name in _visible_post_by_id.fields}
+    return in_read_order(document, FULL)

@@ -5,12 +5,12 @@ import secrets
 import unicodedata
 from uuid import UUID
 
-from sqlalchemy import bindparam, false, literal_column, null
+from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.exceptions import NotFoundError
-from src.reads import Document, Read, ReadPool, Shape
+from src.reads import Document, Read, ReadPool, Shape, in_read_order
 from src.responses import IfMatch
 from src.users.models import User
 from src.users.schemas import UserRead, UserUpdate
@@ -20,15 +20,15 @@ _COMMON: Shape = {
     "username": User.username,
     "display_name": User.display_name,
     "bio": User.bio,
-    "avatar_url": null(),
+    "avatar_url": None,
     "posts_count": User.posts_count,
     "created_at": User.created_at,
 }
 PROFILE: Shape = _COMMON | {
     # True while no feature lets one follow another; clients may rely on them.
-    "followers_count": literal_column("0"),
-    "following_count": literal_column("0"),
-    "following": false(),
+    "followers_count": 0,
+    "following_count": 0,
+    "following": False,
 }
 ACCOUNT: Shape = _COMMON | {
     "email": User.email,
@@ -59,7 +59,7 @@ async def read_profile(reads: ReadPool, username: str) -> Document:
 def written_account(user: User) -> Document:
     """The document of an account just changed, as the reads give it."""
     document = UserRead.model_validate(user).model_dump()
-    return {name: document[name] for name in ACCOUNT}
+    return in_read_order(document, ACCOUNT)
 
 
 class UserService:
