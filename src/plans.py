@@ -11,7 +11,6 @@ docs/decisions/reads-and-writes.md has the figures.
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 import orjson
@@ -22,40 +21,62 @@ from fastapi.params import File, Form
 from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel
+from starlette.datastructures import Headers, QueryParams
 
 
 class UnplannedError(Exception):
     """The route or the request needs FastAPI's own way."""
 
 
-@dataclass(slots=True)
+class _Parameters:
+    """The query or header parameters of a call; when none is sent, their defaults are at hand."""
+
+    def __init__(self, fields: Sequence[Any]) -> None:
+        self._fields = fields
+        self.names = frozenset(field.alias.lower().encode() for field in fields)
+        defaults, errors = request_params_to_args(fields, QueryParams())
+        self.defaults = None if errors else defaults
+
+    def parse(self, received: QueryParams | Headers) -> dict[str, Any]:
+        values, errors = request_params_to_args(self._fields, received)
+        _require(errors)
+        return values
+
+
 class _Step:
     """One call: a dependency, or in the end the endpoint."""
 
-    call: Callable[..., Any]
-    dependant: Dependant
-    opens_context: bool
-    # The names of the arguments that earlier steps gave, and which steps those are.
-    given: list[tuple[str, int]] = field(default_factory=list)
-    constants: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, call: Callable[..., Any], dependant: Dependant, *, opens: bool) -> None:
+        self.call = call
+        self.opens_context = opens
+        # The names of the arguments that earlier steps gave, and which steps those are.
+        self.given: list[tuple[str, int]] = []
+        self.constants: dict[str, Any] = {}
+        names = (dependant.request_param_name, dependant.http_connection_param_name)
+        self._request_names = [name for name in names if name]
+        self._path = dependant.path_params
+        self._query = _Parameters(dependant.query_params) if dependant.query_params else None
+        self._headers = _Parameters(dependant.header_params) if dependant.header_params else None
+        self._body = dependant.body_params
 
     async def arguments(self, request: Request, results: list[Any]) -> dict[str, Any]:
         values = {name: results[index] for name, index in self.given}
         values.update(self.constants)
-        dependant = self.dependant
-        for name in (dependant.request_param_name, dependant.http_connection_param_name):
-            if name:
-                values[name] = request
-        for parameter in dependant.path_params:
-            loc = ("path", parameter.alias)
-            value, errors = parameter.validate(request.path_params[parameter.alias], loc=loc)
+        for name in self._request_names:
+            values[name] = request
+        for parameter in self._path:
+            text = request.path_params[parameter.alias]
+            value, errors = parameter.validate(text, loc=("path", parameter.alias))
             _require(errors)
             values[parameter.name] = value
-        if dependant.query_params:
-            values.update(_parse(dependant.query_params, request.query_params))
-        if dependant.header_params:
-            values.update(_parse(dependant.header_params, request.headers))
-        for parameter in dependant.body_params:
+        if self._query:
+            defaults = None if request.scope["query_string"] else self._query.defaults
+            values.update(defaults or self._query.parse(request.query_params))
+        if self._headers:
+            sent = any(name in self._headers.names for name, _ in request.scope["headers"])
+            defaults = None if sent else self._headers.defaults
+            values.update(defaults or self._headers.parse(request.headers))
+        for parameter in self._body:
             value, errors = parameter.validate(await _json_body(request), loc=("body",))
             _require(errors)
             values[parameter.name] = value
@@ -127,9 +148,9 @@ def _step(dependant: Dependant) -> _Step:
     if call is None or any(unknown):
         raise UnplannedError
     if inspect.iscoroutinefunction(function):
-        return _Step(call, dependant, opens_context=False)
+        return _Step(call, dependant, opens=False)
     if inspect.isasyncgenfunction(function) and dependant.scope == "function":
-        return _Step(asynccontextmanager(call), dependant, opens_context=True)
+        return _Step(asynccontextmanager(call), dependant, opens=True)
     raise UnplannedError
 
 
@@ -141,12 +162,6 @@ def _is_json_model(body: Any) -> bool:
         and isinstance(annotation, type)
         and issubclass(annotation, BaseModel)
     )
-
-
-def _parse(fields: Sequence[Any], received: Any) -> dict[str, Any]:
-    values, errors = request_params_to_args(fields, received)
-    _require(errors)
-    return values
 
 
 async def _json_body(request: Request) -> object:
