@@ -13,6 +13,8 @@ from src.models import Base
 LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of blocking the rest
 MIGRATION_LOCK = 0x706C617A61  # "plaza": two processes that migrate at once take turns
 
+A_DAY = 24 * 60 * 60.0  # seconds: a statement of a migration may take long
+
 
 def include_object(_: SchemaItem, name: str | None, kind: str, *__: object) -> bool:
     """Leave PgQueuer's tables to the migrations that copy its own schema."""
@@ -21,7 +23,6 @@ def include_object(_: SchemaItem, name: str | None, kind: str, *__: object) -> b
 
 def run(connection: Connection) -> None:
     """Run the migrations in one transaction."""
-    connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     context.configure(
@@ -36,4 +37,4 @@ async def run_online(settings: Settings) -> None:
         await connection.run_sync(run)
 
 
-asyncio.run(run_online(Settings()))
+asyncio.run(run_online(Settings().model_copy(update={"statement_timeout_seconds": A_DAY})))

@@ -94,7 +94,7 @@ def main() -> None:
         reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
     except (RuntimeError, OSError, AppError) as error:
-        parser.exit(1, f"{error}\n")
+        parser.exit(1, f"{str(error) or type(error).__name__}\n")
     except DBAPIError as error:
         parser.exit(1, f"The database refused: {error.orig}\n")
 

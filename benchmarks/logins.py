@@ -1,0 +1,79 @@
+"""W5: what password hashing does to everything else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.generator import LoadGenerator, load_generator
+from benchmarks.load import Sample
+from benchmarks.measure import CONNECTIONS, Pace
+from benchmarks.servers import Server
+from benchmarks.workloads import READ, http_request, logins
+
+CLIENTS = 8
+CROWD = 50
+START_SECONDS = 1.0
+END_SECONDS = 0.6
+HEALTH_PAUSE = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class LoginResult:
+    """W2 alone and during logins, turn by turn, and the health check during a crowd of them."""
+
+    idle: list[Sample]
+    loaded: list[Sample]
+    logins: list[Sample]
+    health: Sample
+
+    @property
+    def rate_kept(self) -> float:
+        """The part of the idle rate that W2 keeps."""
+        pairs = zip(self.loaded, self.idle, strict=True)
+        return median(loaded.rate / idle.rate for loaded, idle in pairs)
+
+    @property
+    def p99_ratio(self) -> float:
+        """How many times as long as idle the slowest hundredth of W2 takes."""
+        pairs = zip(self.loaded, self.idle, strict=True)
+        return median(loaded.p99 / idle.p99 for loaded, idle in pairs)
+
+
+async def measure_logins(generator: LoadGenerator, server: Server, pace: Pace) -> LoginResult:
+    """Load the server with W2, without and with `CLIENTS` that sign in all the time."""
+    requests = READ.requests(server.name)
+    idle, loaded, signed_in = [], [], []
+    async with load_generator() as login_generator:
+
+        @asynccontextmanager
+        async def logging_in(clients: int) -> AsyncIterator[asyncio.Task[Sample]]:
+            """Logins that last longer than the load in the block."""
+            seconds = START_SECONDS + pace.seconds + END_SECONDS
+            running = asyncio.create_task(
+                login_generator.load(server, logins(), connections=clients, seconds=seconds)
+            )
+            await asyncio.sleep(START_SECONDS)
+            yield running
+            await running
+
+        async def read_posts() -> Sample:
+            return await generator.load(
+                server, requests, connections=CONNECTIONS, seconds=pace.seconds
+            )
+
+        for _ in range(pace.turns):
+            idle.append(await read_posts())
+            async with logging_in(CLIENTS) as running:
+                loaded.append(await read_posts())
+            signed_in.append(running.result())
+        async with logging_in(CROWD):
+            health = await generator.load(
+                server,
+                [http_request("GET", "/health/live", {})],
+                connections=1,
+                seconds=pace.seconds,
+                pause=HEALTH_PAUSE,
+            )
+    return LoginResult(idle, loaded, signed_in, health)

@@ -1,0 +1,160 @@
+"""The figures and the goals as Markdown tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.logins import CLIENTS, CROWD, LoginResult
+from benchmarks.measure import Result
+from benchmarks.servers import FLOOR, IDIOMATIC, PLAZA
+
+RATE_KEPT = 0.9
+P99_RATIO = 4
+MEGABYTES = 150
+GROWTH = 1.05
+NOISE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One figure and what it should be."""
+
+    subject: str
+    figure: str
+    wanted: str
+    measured: str
+    reached: bool
+
+
+def workload_table(results: Sequence[Result]) -> str:
+    """What each server did on each workload."""
+    headings = [
+        "",
+        "requests/s",
+        "of floor",
+        "CPU µs/request",
+        "busy",
+        "waiting",
+        "p50 ms",
+        "p99 ms",
+    ]
+    rows = [
+        [
+            f"{result.workload.name} {server}",
+            f"{result.rate(server):.0f}",
+            f"{result.ratio(server, FLOOR):.2f}",
+            f"{result.cpu_per_request(server):.0f}",
+            f"{result.busy(server):.0%}",
+            f"{result.waiting(server):.0%}",
+            f"{result.p50(server):.1f}",
+            f"{result.p99(server):.1f}",
+        ]
+        for result in results
+        for server in result.samples
+    ]
+    return _table(headings, rows)
+
+
+def noise_warning(results: Sequence[Result]) -> str | None:
+    """What to think of the figures when other processes took the server's core, else None."""
+    worst = max(
+        (result.waiting(server) for result in results for server in result.samples), default=0
+    )
+    if worst < NOISE:
+        return None
+    return f"Noisy: a server waited {worst:.0%} of the time for its core. Trust the CPU time only."
+
+
+def login_table(result: LoginResult) -> str:
+    """W2 with and without logins, and the health check during a crowd of them."""
+    rows = [
+        [
+            title,
+            f"{median(sample.rate for sample in samples):.1f}",
+            f"{median(sample.p50 for sample in samples):.1f}",
+            f"{median(sample.p99 for sample in samples):.1f}",
+        ]
+        for title, samples in (
+            ("W2 alone", result.idle),
+            (f"W2 while {CLIENTS} clients log in", result.loaded),
+            ("the logins", result.logins),
+            (f"/health/live while {CROWD} clients log in", [result.health]),
+        )
+    ]
+    return _table(["W5", "requests/s", "p50 ms", "p99 ms"], rows)
+
+
+def memory_table(sizes: Sequence[tuple[int, float]]) -> str:
+    """The server's memory as the requests went by."""
+    rows = [[f"{requests:,}", f"{megabytes:.1f}"] for requests, megabytes in sizes]
+    return _table(["requests", "resident MB"], rows)
+
+
+def goal_table(goals: Sequence[Goal]) -> str:
+    """Whether the goals are reached."""
+    rows = [
+        [
+            f"{goal.subject}: {goal.figure}",
+            goal.wanted,
+            goal.measured,
+            "yes" if goal.reached else "no",
+        ]
+        for goal in goals
+    ]
+    return _table(["goal", "wanted", "measured", "reached"], rows)
+
+
+def workload_goals(results: Sequence[Result]) -> list[Goal]:
+    """Plaza's rates as multiples of the floor's and of the idiomatic server's."""
+    return [
+        Goal(
+            f"{result.workload.name} {result.workload.title}",
+            f"rate of Plaza / {other}",
+            f"≥ {wanted:g}",
+            f"{result.ratio(PLAZA, other):.2f}",
+            result.ratio(PLAZA, other) >= wanted,
+        )
+        for result in results
+        for other, wanted in (
+            (FLOOR, result.workload.of_floor),
+            (IDIOMATIC, result.workload.of_idiomatic),
+        )
+    ]
+
+
+def login_goals(result: LoginResult) -> list[Goal]:
+    """What W2 keeps while clients log in."""
+    subject = "W5 W2 during logins"
+    rate, p99 = result.rate_kept, result.p99_ratio
+    return [
+        Goal(subject, "rate / idle", f"≥ {RATE_KEPT:g}", f"{rate:.2f}", rate >= RATE_KEPT),
+        Goal(subject, "p99 / idle", f"≤ {P99_RATIO:g}", f"{p99:.2f}", p99 <= P99_RATIO),
+    ]
+
+
+def memory_goals(sizes: Sequence[tuple[int, float]]) -> list[Goal]:
+    """That the server stays small, and does not grow once it is warm."""
+    megabytes = [size for _, size in sizes]
+    largest = max(megabytes)
+    growth = megabytes[-1] / megabytes[len(megabytes) // 4]
+    return [
+        Goal("memory", "MB at most", f"< {MEGABYTES}", f"{largest:.0f}", largest < MEGABYTES),
+        Goal(
+            "memory",
+            "at the end / after a quarter",
+            f"≤ {GROWTH:g}",
+            f"{growth:.3f}",
+            growth <= GROWTH,
+        ),
+    ]
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table with the columns after the first aligned to the right."""
+    columns = zip(headings, *rows, strict=True)
+    widths = [max(len(cell) for cell in column) for column in columns]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [
+        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in (headings, *rows)
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))

@@ -1,0 +1,189 @@
+"""Whoever registers an address he does not own gains nothing when its owner confirms it."""
+
+import httpx
+import pytest
+
+from src.config import Settings
+from tests.auth.support import (
+    ME,
+    ONE_REQUEST_ID,
+    RESEND,
+    code,
+    confirm,
+    pair,
+    refresh,
+    register,
+    seen,
+    sign_in,
+    whoami,
+)
+from tests.support import Accounts, Inbox
+
+VICTIM = "victim@x.test"
+OWN = "the victim's own password"
+EVIL = "the attacker's password"
+
+
+async def assert_the_victims(client: httpx.AsyncClient) -> str:
+    """Check that the account answers to the victim alone; his access token."""
+    unknown = await sign_in(client, "nobody@x.test", EVIL)
+    assert seen(await sign_in(client, VICTIM, EVIL)) == seen(unknown)
+    assert seen(await sign_in(client, "evil", EVIL)) == seen(unknown)
+    access, _ = pair(await sign_in(client, VICTIM, OWN))
+    me = (await whoami(client, access)).json()
+    assert me["email"] == VICTIM
+    assert me["email_verified"] is True
+    assert me["display_name"] == "Victim"
+    assert me["locale"] == "en"
+    assert "evil" not in me["username"]
+    return access
+
+
+async def attack(client: httpx.AsyncClient) -> str:
+    """The attacker registers the victim's address; his secret."""
+    return await register(client, VICTIM, password=EVIL, display_name="Evil", username="evil")
+
+
+async def own_registration(client: httpx.AsyncClient) -> str:
+    """The victim registers; his secret."""
+    return await register(client, VICTIM, password=OWN, display_name="Victim")
+
+
+@pytest.mark.parametrize("order", ["attacker first", "attacker after", "attacker around"])
+@pytest.mark.parametrize("proof", ["secret", "password"])
+async def test_the_owner_confirms_with_his_own_proof(
+    client: httpx.AsyncClient, inbox: Inbox, order: str, proof: str
+) -> None:
+    if order != "attacker after":
+        await attack(client)
+    secret = await own_registration(client)
+    if order != "attacker first":
+        await attack(client)
+    token = await inbox.token(VICTIM, {"attacker around": 3}.get(order, 2))
+    own_proof = {"registration_secret": secret} if proof == "secret" else {"password": OWN}
+    assert (await confirm(client, token, **own_proof)).status_code == 204
+    await assert_the_victims(client)
+
+
+async def test_the_link_of_the_attackers_mail_serves_the_owner_as_well(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    await attack(client)
+    token = await inbox.token(VICTIM)
+    secret = await own_registration(client)
+    assert (await confirm(client, token, registration_secret=secret)).status_code == 204
+    await assert_the_victims(client)
+
+
+async def test_a_click_without_a_proof_confirms_nothing(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    """The owner, curious, follows the link of a registration that was not his."""
+    await attack(client)
+    token = await inbox.token(VICTIM)
+    assert (await client.get(f"/confirm-email?token={token}")).status_code == 200
+    for guess in ({}, {"password": OWN}, {"registration_secret": "a guess"}):
+        answer = await confirm(client, token, **guess)
+        assert code(answer) == (400, "confirmation_proof_required")
+    assert code(await sign_in(client, VICTIM, EVIL)) == (400, "email_not_confirmed")
+
+
+async def test_the_attackers_proofs_open_nothing_without_the_mail(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    evil_secret = await attack(client)
+    await own_registration(client)
+    await register(client, "evil@x.test", password=EVIL)
+    evil_link = await inbox.token("evil@x.test")  # good, but for the attacker's own address
+    for token in (evil_link, evil_secret, "A" * 70):
+        answer = await confirm(client, token, registration_secret=evil_secret)
+        assert answer.status_code == 400
+    victims_link = await inbox.token(VICTIM, 2)
+    assert (await confirm(client, victims_link, password=OWN)).status_code == 204
+    await assert_the_victims(client)
+
+
+async def test_after_the_confirmation_the_attackers_secret_and_password_are_void(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    evil_secret = await attack(client)
+    secret = await own_registration(client)
+    token = await inbox.token(VICTIM, 2)
+    await confirm(client, token, registration_secret=secret)
+    evil_again = await attack(client)
+    await client.post(RESEND, json={"email": VICTIM})
+    [notice, *_] = await inbox.mails(VICTIM, 3)
+    assert "token" not in notice.text
+    for proof in (
+        {"registration_secret": evil_secret},
+        {"registration_secret": evil_again},
+        {"password": EVIL},
+    ):
+        assert code(await confirm(client, token, **proof)) == (400, "invalid_token")
+    await assert_the_victims(client)
+
+
+async def test_many_foreign_registrations_do_not_void_the_owners(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    secret = await own_registration(client)
+    token = await inbox.token(VICTIM)
+    for _ in range(30):
+        await register(client, VICTIM, password=EVIL)
+    assert (await confirm(client, token, registration_secret=secret)).status_code == 204
+    await assert_the_victims(client)
+
+
+class TestWithoutConfirmation:
+    """REQUIRE_CONFIRMED_EMAIL=false: the attacker may even have used the account."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"require_confirmed_email": False})
+
+    @pytest.fixture
+    async def evil(self, client: httpx.AsyncClient) -> tuple[str, str]:
+        """The attacker's tokens of the victim's account, which he registered and uses."""
+        await attack(client)
+        return pair(await sign_in(client, VICTIM, EVIL))
+
+    @pytest.mark.parametrize("proof", ["secret", "password"])
+    async def test_the_attackers_sessions_end(
+        self, client: httpx.AsyncClient, inbox: Inbox, evil: tuple[str, str], proof: str
+    ) -> None:
+        _, second_refresh = pair(await sign_in(client, "evil", EVIL))
+        secret = await own_registration(client)
+        token = await inbox.token(VICTIM, 2)
+        own_proof = {"registration_secret": secret} if proof == "secret" else {"password": OWN}
+        assert (await confirm(client, token, **own_proof)).status_code == 204
+        assert code(await whoami(client, evil[0])) == (401, "invalid_token")
+        for refresh_token in (evil[1], second_refresh):
+            assert code(await refresh(client, refresh_token)) == (400, "invalid_grant")
+
+    async def test_nothing_the_attacker_wrote_stays_in_the_owners_name(
+        self, client: httpx.AsyncClient, inbox: Inbox, evil: tuple[str, str]
+    ) -> None:
+        headers = {"Authorization": f"Bearer {evil[0]}"} | ONE_REQUEST_ID
+        words = {"bio": "words of the attacker", "locale": "ru"}
+        await client.patch(ME, headers=headers, json=words)
+        post = {"title": "In your name", "body": "words", "status": "published"}
+        await client.post("/api/v1/posts", headers=headers, json=post)
+        secret = await own_registration(client)
+        token = await inbox.token(VICTIM, 2)
+        await confirm(client, token, registration_secret=secret)
+        access = await assert_the_victims(client)
+        assert (await whoami(client, access)).json()["bio"] == ""
+        assert (await client.get("/api/v1/posts")).json()["items"] == []
+
+    async def test_the_owners_sessions_live_on_when_he_confirms(
+        self, client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+    ) -> None:
+        secret = await own_registration(client)
+        access, refresh_token = pair(await sign_in(client, VICTIM, OWN))
+        await attack(client)
+        assert code(await sign_in(client, VICTIM, EVIL)) == (400, "invalid_grant")
+        token = await inbox.token(VICTIM, 2)
+        assert (await confirm(client, token, registration_secret=secret)).status_code == 204
+        assert (await whoami(client, access)).json()["email_verified"] is True
+        assert (await refresh(client, refresh_token)).status_code == 200
+        await assert_the_victims(client)

@@ -1,0 +1,108 @@
+"""Asking for the mail again: older links die, unknown addresses look the same."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+from fastapi import FastAPI
+
+from tests.auth.support import (
+    ONE_REQUEST_ID,
+    RESEND,
+    code,
+    confirm,
+    register,
+    rows,
+    seen,
+    sign_in,
+)
+from tests.support import Accounts, FrozenClock, Inbox
+
+ANN = "ann@x.test"
+
+
+async def resend(client: httpx.AsyncClient, email: str) -> httpx.Response:
+    """Ask for a new link, with a request id of one's own."""
+    return await client.post(RESEND, json={"email": email}, headers=ONE_REQUEST_ID)
+
+
+async def test_a_new_link_makes_the_older_ones_dead(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    secret = await register(client, ANN)
+    tokens = [await inbox.token(ANN)]
+    for number in (2, 3):
+        assert (await resend(client, " Ann@X.test")).status_code == 202
+        tokens.append(await inbox.token(ANN, number))
+    assert len(set(tokens)) == 3
+    for token in tokens[:2]:
+        answer = await confirm(client, token, registration_secret=secret)
+        assert code(answer) == (400, "invalid_token")
+    assert (await confirm(client, tokens[2], registration_secret=secret)).status_code == 204
+
+
+async def test_everybody_gets_the_same_answer_and_the_same_throttle(
+    client: httpx.AsyncClient, accounts: Accounts, clock: FrozenClock
+) -> None:
+    await register(client, ANN)
+    await accounts.add("known")
+    await accounts.add("off", confirmed=False, active=False)
+    emails = (ANN, "known@x.test", "off@x.test", "nobody@x.test")
+    answers = [{repr(seen(await resend(client, email))) for email in emails} for _ in range(5)]
+    assert len(set.union(*answers)) == 1
+    assert (await resend(client, "other@x.test")).json() == {"status": "confirmation_sent"}
+    clock.advance(timedelta(minutes=20))
+    throttled = [await resend(client, email) for email in (*emails, " KNOWN@X.TEST ")]
+    assert {repr(seen(answer)) for answer in throttled} == {repr(seen(throttled[0]))}
+    assert code(throttled[0]) == (429, "too_many_requests")
+    assert int(throttled[0].headers["retry-after"]) in {40 * 60, 40 * 60 + 1}
+    clock.advance(timedelta(minutes=40))
+    assert {(await resend(client, email)).status_code for email in emails} == {202}
+
+
+async def test_only_who_waits_for_it_gets_mail(
+    client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+) -> None:
+    await accounts.add("known")
+    await resend(client, "known@x.test")
+    await resend(client, "nobody@x.test")
+    await register(client, ANN)
+    await resend(client, ANN)
+    await inbox.token(ANN)
+    await register(client, "last@x.test")
+    await inbox.mails("last@x.test", 1)
+    assert inbox.mailbox.messages("known@x.test") == []
+    assert inbox.mailbox.messages("nobody@x.test") == []
+
+
+async def test_twenty_requests_at_once_stay_within_the_throttle_and_leave_one_link(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    await register(client, ANN)
+    answers = await asyncio.gather(*(resend(client, ANN) for _ in range(20)))
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(202) == 5
+    assert statuses.count(429) == 15
+    assert len(await rows(app, "SELECT id FROM email_links")) == 1
+
+
+async def test_a_confirmation_and_requests_for_another_link_at_once(
+    client: httpx.AsyncClient, app: FastAPI, inbox: Inbox
+) -> None:
+    """Whoever is first, no link of a confirmed address survives."""
+    secret = await register(client, ANN)
+    token = await inbox.token(ANN)
+    again = (resend(client, ANN) for _ in range(4))
+    confirmed, *answers = await asyncio.gather(
+        confirm(client, token, registration_secret=secret), *again
+    )
+    assert {answer.status_code for answer in answers} == {202}
+    links = await rows(app, "SELECT id FROM email_links")
+    if confirmed.status_code == 204:
+        assert links == []
+        assert (await sign_in(client, ANN)).status_code == 200
+    else:
+        assert code(confirmed) == (400, "invalid_token")
+        assert len(links) == 1
+        newest = app.state.credentials.email_links.issue(links[0])
+        assert (await confirm(client, newest, registration_secret=secret)).status_code == 204

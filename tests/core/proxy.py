@@ -1,0 +1,77 @@
+"""A way to PostgreSQL that a test can cut, or make silent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Passes connections on to PostgreSQL while it is up."""
+
+    target: str
+    port: int = 0
+    _listener: asyncio.Server | None = None
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        """The database's URL by way of this proxy."""
+        parts = urlsplit(self.target)
+        user = parts.netloc.rpartition("@")[0]
+        return urlunsplit(
+            parts._replace(netloc=f"{user}@127.0.0.1:{self.port}", query="sslmode=disable")
+        )
+
+    async def up(self) -> None:
+        """Accept connections, and let everything pass."""
+        self._open.set()
+        if self._listener is None:
+            self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Cut every connection and refuse new ones."""
+        if self._listener:
+            self._listener.close()
+            self._listener = None
+        for writer in self._writers:
+            writer.transport.abort()
+        self._open.set()
+        await asyncio.sleep(0.05)
+
+    def silence(self) -> None:
+        """Let nothing pass any more, without a word: a network that swallows packets."""
+        self._open.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        parts = urlsplit(self.target)
+        if host := parse_qs(parts.query).get("host"):
+            there = await asyncio.open_unix_connection(f"{host[0]}/.s.PGSQL.{parts.port or 5432}")
+        else:
+            there = await asyncio.open_connection(parts.hostname, parts.port or 5432)
+        self._writers.add(there[1])
+        await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                await self._open.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxy_to(url: str) -> AsyncIterator[Proxy]:
+    """A proxy that is up."""
+    proxy = Proxy(url)
+    await proxy.up()
+    try:
+        yield proxy
+    finally:
+        await proxy.down()

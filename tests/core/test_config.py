@@ -1,0 +1,158 @@
+"""Settings: what production insists on, and what may be left out."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from src.config import Settings
+
+SECRET = "a-secret-of-more-than-thirty-two-characters"
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "DATABASE_URL": "postgresql://plaza:database-pw@db.example/plaza",
+    "PUBLIC_URL": "https://plaza.example",
+    "SECRET_KEY": SECRET,
+    "SMTP_URL": "smtp://plaza:smtp-pw@mail.example:587",
+}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings from outside."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def private_key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A key that a local start made."""
+    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("keys"))
+    return settings.jwt_private_key.get_secret_value()
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch, private_key: str) -> pytest.MonkeyPatch:
+    """The environment of a complete production set-up, to be changed."""
+    for name, value in (PRODUCTION | {"JWT_PRIVATE_KEY": private_key}).items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def refusal() -> str:
+    """What a start says that is refused."""
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    return str(refused.value)
+
+
+def test_a_complete_production_starts_and_writes_no_secret(
+    production: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings()
+    assert settings.secret_key.get_secret_value() == SECRET
+    assert settings.public_url == "https://plaza.example"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["DATABASE_URL", "PUBLIC_URL", "SECRET_KEY", "JWT_PRIVATE_KEY", "SMTP_URL"]
+)
+def test_production_says_what_to_set(production: pytest.MonkeyPatch, name: str) -> None:
+    production.delenv(name)
+    assert f"set {name}" in refusal()
+
+
+def test_production_says_everything_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    told = refusal()
+    for name in ("DATABASE_URL", "PUBLIC_URL", "SECRET_KEY", "JWT_PRIVATE_KEY", "SMTP_URL"):
+        assert f"set {name}" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SECRET_KEY", "short-but-private", "SECRET_KEY needs 32 characters or more"),
+        ("PUBLIC_URL", "http://plaza.example", "PUBLIC_URL must begin with https://"),
+        ("BCRYPT_ROUNDS", "9", "BCRYPT_ROUNDS must be 10 or more"),
+    ],
+)
+def test_production_refuses_what_is_weak(
+    production: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    production.setenv(name, value)
+    assert sentence in refusal()
+
+
+def test_a_refusal_repeats_no_secret(production: pytest.MonkeyPatch) -> None:
+    production.setenv("SECRET_KEY", "short-but-private")
+    production.delenv("PUBLIC_URL")
+    told = refusal()
+    for secret in ("short-but-private", "database-pw", "smtp-pw", "PRIVATE KEY"):
+        assert secret not in told
+
+
+def test_settings_show_no_secret(production: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    for secret in (SECRET, "database-pw", "smtp-pw", "PRIVATE KEY"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENVIRONMENT", "prod"),
+        ("PORT", "70000"),
+        ("PORT", "http"),
+        ("MAX_BODY_BYTES", "0"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("READ_POOL_SIZE", "-1"),
+        ("DATABASE_WAIT_SECONDS", "0"),
+        ("BCRYPT_ROUNDS", "3"),
+        ("BCRYPT_ROUNDS", "31"),
+        ("PASSWORD_THREADS", "0"),
+        ("ACCESS_TOKEN_LIFETIME", "soon"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "null"),
+        ("CORS_ORIGINS", "https://app.example/path"),
+        ("CORS_ORIGINS", "https://*.example,ftp://app.example"),
+    ],
+)
+def test_a_wrong_value_names_its_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert name.lower() in refusal().lower()
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "CORS_ORIGINS", "SECRET_KEY", "PORT", "FRONTEND_URL"):
+        monkeypatch.setenv(name, "")
+    settings = Settings()
+    assert settings.database_url is None
+    assert settings.cors_origins == []
+    assert len(settings.secret_key.get_secret_value()) >= 32
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.frontend_url is None
+
+
+def test_urls_and_origins_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://plaza.example/")
+    monkeypatch.setenv("FRONTEND_URL", "https://app.example/")
+    monkeypatch.setenv("CORS_ORIGINS", " https://app.example/ , http://localhost:5173 ,")
+    settings = Settings()
+    assert settings.public_url == "https://plaza.example"
+    assert settings.frontend_url == "https://app.example"
+    assert settings.cors_origins == ["https://app.example", "http://localhost:5173"]
+
+
+def test_the_env_file_counts_less_than_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PORT=1234\nHOST=0.0.0.0\n")
+    monkeypatch.setenv("PORT", "4321")
+    settings = Settings()
+    assert (settings.host, settings.port) == ("0.0.0.0", 4321)

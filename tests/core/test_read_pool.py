@@ -1,0 +1,240 @@
+"""The read pool: fair, bounded, and never short of a connection that it lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from src import reads
+from src.exceptions import OverloadedError
+from src.reads import ReadPool
+from tests.conftest import execute
+from tests.core.support import KILL_CONNECTIONS, query
+
+OWN = "application_name = 'read-pool' AND datname = current_database()"
+
+
+class Server:
+    """Opens connections, counts them and fails when told to."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.failures = 0
+
+    async def connect(self) -> asyncpg.Connection:
+        if self.failures:
+            self.failures -= 1
+            await asyncio.sleep(0.02)
+            raise ConnectionRefusedError
+        return await asyncpg.connect(self._url, server_settings={"application_name": "read-pool"})
+
+    async def connections(self) -> int:
+        return len(await query(self._url, f"SELECT FROM pg_stat_activity WHERE {OWN}"))
+
+
+@pytest.fixture
+def server(database_url: str) -> Server:
+    """The test's database."""
+    return Server(database_url)
+
+
+@pytest.fixture
+async def pool(server: Server) -> AsyncIterator[ReadPool]:
+    """A pool of one connection whose waiters lose patience after a second."""
+    pool = ReadPool(server.connect, 1, 1.0)
+    yield pool
+    await pool.close()
+
+
+async def sleep(pool: ReadPool, seconds: float) -> None:
+    """Hold a connection for a while."""
+    await pool.fetch(f"SELECT pg_sleep({seconds})", [])
+
+
+async def one(pool: ReadPool) -> int:
+    """A read that is done at once."""
+    [row] = await pool.fetch("SELECT 1 AS one", [])
+    one: int = row["one"]
+    return one
+
+
+def short_of_patience(server: Server, size: int = 1) -> ReadPool:
+    """A pool whose waiters give up soon."""
+    return ReadPool(server.connect, size, 0.1)
+
+
+async def test_it_opens_no_more_connections_than_its_size(server: Server) -> None:
+    pool = ReadPool(server.connect, 3, 5.0)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(60):
+            group.create_task(sleep(pool, 0.005))
+        await asyncio.sleep(0.05)
+        assert await server.connections() <= 3
+    assert await server.connections() == 3
+    await pool.close()
+
+
+async def test_it_opens_a_connection_when_it_is_needed(server: Server, pool: ReadPool) -> None:
+    assert await server.connections() == 0
+    await one(pool)
+    assert await server.connections() == 1
+
+
+async def test_waiters_are_served_in_the_order_they_came(pool: ReadPool) -> None:
+    served: list[int] = []
+
+    async def wait(number: int) -> None:
+        await one(pool)
+        served.append(number)
+        if number < 10:  # a latecomer while earlier ones wait
+            late.append(asyncio.create_task(wait(number + 10)))
+
+    late: list[asyncio.Task[None]] = []
+    holder = asyncio.create_task(sleep(pool, 0.05))
+    await asyncio.sleep(0)
+    await asyncio.gather(*(wait(number) for number in range(10)))
+    await asyncio.gather(holder, *late)
+    assert served == list(range(20))
+
+
+async def test_too_many_waiters_are_turned_away_at_once(
+    pool: ReadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "MAX_WAITING_READS", 3)
+    holder = asyncio.create_task(sleep(pool, 0.1))
+    await asyncio.sleep(0.02)
+    waiters = [asyncio.create_task(one(pool)) for _ in range(3)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(0.05):
+        with pytest.raises(OverloadedError):
+            await one(pool)
+    assert await asyncio.gather(*waiters) == [1, 1, 1]
+    await holder
+
+
+async def test_a_waiter_loses_patience_and_the_pool_goes_on(server: Server) -> None:
+    pool = short_of_patience(server)
+    holder = asyncio.create_task(sleep(pool, 0.3))
+    await asyncio.sleep(0.05)
+    with pytest.raises(OverloadedError):
+        await one(pool)
+    await holder
+    assert await one(pool) == 1
+    assert await server.connections() == 1
+    await pool.close()
+
+
+async def test_who_gave_up_is_not_counted_as_waiting(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "MAX_WAITING_READS", 2)
+    pool = short_of_patience(server)
+    holder = asyncio.create_task(sleep(pool, 0.25))
+    await asyncio.sleep(0.05)
+    gave_up = await asyncio.gather(one(pool), one(pool), return_exceptions=True)
+    assert [type(error) for error in gave_up] == [OverloadedError, OverloadedError]
+    await asyncio.sleep(0.05)
+    assert await one(pool) == 1
+    await holder
+    await pool.close()
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+async def test_cancelled_reads_leak_no_connection(server: Server, size: int) -> None:
+    pool = ReadPool(server.connect, size, 5.0)
+    for round_ in range(12):
+        tasks = [asyncio.create_task(sleep(pool, 0.004)) for _ in range(20)]
+        await asyncio.sleep(round_ * 0.0015)
+        for task in tasks[round_ % 3 :: 2]:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
+    # All connections are there, and can work at the same time.
+    async with asyncio.timeout(2):
+        await asyncio.gather(*(sleep(pool, 0.05) for _ in range(size)))
+    assert await server.connections() == size
+    await pool.close()
+
+
+async def test_a_cancelled_query_is_not_left_on_the_connection(
+    server: Server, pool: ReadPool
+) -> None:
+    running = asyncio.create_task(sleep(pool, 30))
+    await asyncio.sleep(0.1)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    async with asyncio.timeout(1):
+        assert await one(pool) == 1
+
+
+async def test_closed_connections_are_replaced(
+    server: Server, pool: ReadPool, database_url: str
+) -> None:
+    await one(pool)
+    await execute(database_url, KILL_CONNECTIONS)
+    await asyncio.sleep(0.05)
+    assert await one(pool) == 1
+    assert await server.connections() == 1
+
+
+async def test_a_connection_killed_while_it_works_is_replaced(
+    server: Server, pool: ReadPool, database_url: str
+) -> None:
+    running = asyncio.create_task(sleep(pool, 30))
+    await asyncio.sleep(0.1)
+    waiting = asyncio.create_task(one(pool))
+    await execute(database_url, KILL_CONNECTIONS)
+    with pytest.raises(asyncpg.PostgresError):
+        await running
+    assert await waiting == 1
+    assert await server.connections() == 1
+
+
+async def test_a_waiter_takes_the_place_of_a_connection_that_could_not_open(
+    server: Server, pool: ReadPool
+) -> None:
+    server.failures = 1
+    first, second = await asyncio.gather(one(pool), one(pool), return_exceptions=True)
+    assert isinstance(first, ConnectionRefusedError)
+    assert second == 1
+
+
+async def test_it_recovers_when_the_server_is_back(server: Server, pool: ReadPool) -> None:
+    server.failures = 5
+    answers = await asyncio.gather(*(one(pool) for _ in range(5)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {ConnectionRefusedError}
+    assert await asyncio.gather(*(one(pool) for _ in range(5))) == [1] * 5
+
+
+async def test_a_query_that_fails_keeps_the_connection(server: Server, pool: ReadPool) -> None:
+    for _ in range(3):
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await pool.fetch("SELECT 1 / $1::int", [0])
+    assert await one(pool) == 1
+    assert await server.connections() == 1
+
+
+async def test_a_table_that_a_migration_changed_is_read_again(
+    pool: ReadPool, database_url: str
+) -> None:
+    await execute(database_url, "CREATE TABLE note AS SELECT 1 AS value")
+    sql = "SELECT value FROM note"
+    assert [row["value"] for row in await pool.fetch(sql, [])] == [1]
+    await execute(database_url, "ALTER TABLE note ALTER value TYPE text USING 'one'")
+    assert [row["value"] for row in await pool.fetch(sql, [])] == ["one"]
+
+
+async def test_closing_closes_the_idle_and_those_at_work_when_they_are_done(
+    server: Server,
+) -> None:
+    pool = ReadPool(server.connect, 2, 1.0)
+    await asyncio.gather(sleep(pool, 0.01), sleep(pool, 0.01))
+    working = asyncio.create_task(sleep(pool, 0.2))
+    await asyncio.sleep(0.05)
+    await pool.close()
+    await working
+    await asyncio.sleep(0.05)
+    assert await server.connections() == 0

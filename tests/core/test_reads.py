@@ -1,0 +1,103 @@
+"""Reads: rows become documents of a declared shape."""
+
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, column, func, literal, literal_column, null, table
+from sqlalchemy.types import Integer, Text
+
+from src.database import Database
+from src.ids import uuid7
+from src.reads import Read
+
+NUMBER = column("number", Integer)
+NUMBERS = func.generate_series(1, bindparam("upto", type_=Integer)).alias("number")
+
+numbers = Read({"number": NUMBER}, lambda rows: rows.select_from(NUMBERS).order_by(NUMBER.desc()))
+nested = Read(
+    {
+        "first": literal_column("1"),
+        "group": {"number": NUMBER, "double": NUMBER * 2, "nothing": null()},
+        "last": literal_column("'z'"),
+        "empty_group": {"nothing": null()},
+    },
+    lambda rows: rows.select_from(NUMBERS).order_by(NUMBER),
+)
+echo = Read(
+    {"text": bindparam("text", type_=Text), "id": bindparam("id", type_=Uuid)}, lambda rows: rows
+)
+
+
+async def test_all_gives_every_row_in_order(database: Database) -> None:
+    found = await numbers.all(database.reads, upto=3)
+    assert found == [{"number": 3}, {"number": 2}, {"number": 1}]
+
+
+async def test_all_of_nothing_is_empty(database: Database) -> None:
+    assert await numbers.all(database.reads, upto=0) == []
+
+
+async def test_first_gives_one_row_or_none(database: Database) -> None:
+    assert await numbers.first(database.reads, upto=3) == {"number": 3}
+    assert await numbers.first(database.reads, upto=0) is None
+
+
+async def test_groups_are_nested_after_the_plain_fields(database: Database) -> None:
+    first, second = await nested.all(database.reads, upto=2)
+    assert first == {
+        "first": 1,
+        "last": "z",
+        "group": {"number": 1, "double": 2, "nothing": None},
+        "empty_group": {"nothing": None},
+    }
+    assert second["group"] == {"number": 2, "double": 4, "nothing": None}
+    assert list(first) == ["first", "last", "group", "empty_group"]
+
+
+async def test_ids_go_in_as_uuid_or_text_and_come_out_as_text(database: Database) -> None:
+    row_id = uuid7()
+    for given in (row_id, str(row_id)):
+        found = await echo.first(database.reads, text="x", id=given)
+        assert found == {"text": "x", "id": str(row_id)}
+    assert UUID(str(row_id)) == row_id
+
+
+async def test_a_parameter_left_out_is_null(database: Database) -> None:
+    assert await echo.first(database.reads, text="x") == {"text": "x", "id": None}
+
+
+async def test_a_value_is_never_part_of_the_sql(database: Database) -> None:
+    hostile = "'); DROP TABLE users; --\\ %s %(x)s $1 :text"
+    found = await echo.first(database.reads, text=hostile)
+    assert found == {"text": hostile, "id": None}
+    assert hostile not in echo.sql
+
+
+async def test_a_literal_keeps_its_value_beside_parameters(database: Database) -> None:
+    read = Read(
+        {"literal": literal("fixed"), "given": bindparam("given", type_=Text)},
+        lambda rows: rows.where(literal(7) == bindparam("seven", type_=Integer)),
+    )
+    assert await read.first(database.reads, given="x", seven=7) == {
+        "literal": "fixed",
+        "given": "x",
+    }
+    assert await read.first(database.reads, given="x", seven=8) is None
+
+
+async def test_a_parameter_may_be_used_twice(database: Database) -> None:
+    read = Read(
+        {"first": bindparam("same", type_=Text), "second": bindparam("same", type_=Text)},
+        lambda rows: rows,
+    )
+    assert await read.first(database.reads, same="x") == {"first": "x", "second": "x"}
+
+
+async def test_a_read_sees_what_was_committed_just_now(database: Database) -> None:
+    throttles = Read(
+        {"count": func.count()}, lambda rows: rows.select_from(table("alembic_version"))
+    )
+    assert await throttles.first(database.reads) == {"count": 1}
+    async with database.independent_transaction() as session:
+        await session.execute(table("alembic_version").delete())
+        assert await throttles.first(database.reads) == {"count": 1}
+    assert await throttles.first(database.reads) == {"count": 0}

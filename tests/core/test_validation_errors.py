@@ -1,0 +1,199 @@
+"""422: what is wrong and where, never with the rejected value, and never endless."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import httpx
+import pytest
+from pydantic import Field, StringConstraints
+
+from src.config import Settings
+from src.schemas import SINGLE_LINE, STORABLE, Input, left_out
+from tests.core.support import problem_of, small_app, talking_to
+
+SECRET = "hunter2-hunter2"
+ERROR = "validation_error"
+
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10), SINGLE_LINE
+]
+
+
+class Part(Input):
+    """A nested object."""
+
+    id: UUID | None = None
+
+
+class Thing(Input):
+    """Fields of every kind."""
+
+    name: Name
+    note: Annotated[str, STORABLE] = ""
+    count: Annotated[int, Field(ge=0, le=100)] = 0
+    kind: Literal["a", "b"] = "a"
+    at: datetime | None = None
+    parts: Annotated[list[Part], Field(max_length=1000, default_factory=list)]
+
+
+class ThingUpdate(Input):
+    """A PATCH."""
+
+    name: Name = left_out()
+    count: int = left_out()
+
+
+@pytest.fixture
+async def things(plain_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that takes things."""
+    settings = plain_settings.model_copy(update={"max_body_bytes": 1024 * 1024})
+    app = small_app(settings)
+
+    @app.post("/things")
+    async def create(thing: Thing) -> str:
+        return thing.name
+
+    @app.patch("/things/{thing_id}")
+    async def change(thing_id: UUID, changes: ThingUpdate) -> list[str]:
+        return sorted(changes.model_fields_set)
+
+    async with talking_to(app) as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, thing: object) -> httpx.Response:
+    """Post JSON that may hold what httpx refuses to encode."""
+    headers = {"Content-Type": "application/json"}
+    return await client.post("/things", content=json.dumps(thing), headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("thing", "loc", "kind"),
+    [
+        ({}, ["body", "name"], "missing"),
+        ({"name": ""}, ["body", "name"], "string_too_short"),
+        ({"name": " \t "}, ["body", "name"], "string_too_short"),
+        ({"name": SECRET}, ["body", "name"], "string_too_long"),
+        ({"name": {"a": SECRET}}, ["body", "name"], "string_type"),
+        ({"name": "a\nb"}, ["body", "name"], "value_error"),
+        ({"name": "a\u202eb"}, ["body", "name"], "value_error"),
+        ({"name": "a\ud800b"}, ["body", "name"], "string_unicode"),
+        ({"name": "a", "note": "a\0b"}, ["body", "note"], "value_error"),
+        ({"name": "a", "count": SECRET}, ["body", "count"], "int_parsing"),
+        ({"name": "a", "count": 101}, ["body", "count"], "less_than_equal"),
+        ({"name": "a", "count": 1.5}, ["body", "count"], "int_from_float"),
+        ({"name": "a", "count": float("nan")}, ["body", "count"], "finite_number"),
+        ({"name": "a", "count": 10**400}, ["body", "count"], "less_than_equal"),
+        ({"name": "a", "kind": SECRET}, ["body", "kind"], "literal_error"),
+        ({"name": "a", "at": SECRET}, ["body", "at"], "datetime_from_date_parsing"),
+        ({"name": "a", "parts": [{}, {"id": SECRET}]}, ["body", "parts", 1, "id"], "uuid_parsing"),
+        ({"name": "a", "role": SECRET}, ["body", "role"], "extra_forbidden"),
+        (SECRET, ["body"], "model_attributes_type"),
+        ([SECRET], ["body"], "model_attributes_type"),
+        (None, ["body"], "model_attributes_type"),
+    ],
+)
+async def test_an_error_says_where_and_what_but_not_which_value(
+    things: httpx.AsyncClient, thing: object, loc: list[object], kind: str
+) -> None:
+    answer = await post(things, thing)
+    [error] = problem_of(answer, 422, ERROR)["errors"]
+    assert set(error) == {"loc", "msg", "type"}
+    assert error["loc"] == loc
+    assert error["msg"]
+    assert error["type"] == kind
+    assert SECRET not in answer.text
+
+
+async def test_all_that_is_wrong_is_told_at_once(things: httpx.AsyncClient) -> None:
+    problem = problem_of(await post(things, {"name": "", "count": -1, "more": 1}), 422, ERROR)
+    assert [error["loc"][-1] for error in problem["errors"]] == ["name", "count", "more"]
+
+
+async def test_a_path_parameter_is_told_apart(things: httpx.AsyncClient) -> None:
+    problem = problem_of(await things.patch("/things/none", json={}), 422, ERROR)
+    assert problem["errors"][0]["loc"] == ["path", "thing_id"]
+
+
+async def test_null_is_no_value_of_a_patch(things: httpx.AsyncClient) -> None:
+    path = "/things/01890000-0000-7000-8000-000000000000"
+    problem = problem_of(await things.patch(path, json={"name": None, "count": 1}), 422, ERROR)
+    assert problem["errors"][0]["loc"] == ["body", "name"]
+    assert (await things.patch(path, json={"count": 1})).json() == ["count"]
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        {"name": "a", "parts": [{"id": 1}] * 900},
+        {"name": "a", "parts": [{"x": 1}] * 900},
+        {"name": "a"} | {f"field-{number}": 1 for number in range(5000)},
+        {"name": "a", "x" * 500_000: 1},
+        {"name": "a", "kind": "x" * 500_000},
+    ],
+    ids=["values", "nested fields", "fields", "long name", "long value"],
+)
+async def test_the_list_of_errors_is_bounded(things: httpx.AsyncClient, thing: object) -> None:
+    answer = await post(things, thing)
+    problem = problem_of(answer, 422, ERROR)
+    assert 1 <= len(problem["errors"]) <= 20
+    assert len(answer.content) < 10_000
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udfffb", "\0", "\u202e", "💥" * 300])
+async def test_a_hostile_field_name_gives_clean_json(things: httpx.AsyncClient, name: str) -> None:
+    answer = await post(things, {"name": "a", name: 1})
+    problem_of(answer, 422, ERROR)
+    answer.content.decode()  # UTF-8 throughout
+
+
+HOSTILE_JSON: dict[str, bytes] = {
+    "empty": b"",
+    "cut": b'{"name": "a"',
+    "two values": b'{"name": "a"} {"name": "b"}',
+    "not UTF-8": b'{"name": "\xff"}',
+    "deep arrays": b"[" * 100_000,
+    "deep objects": b'{"a":' * 100_000,
+    "closed deep arrays": b"[" * 50_000 + b"]" * 50_000,
+    "endless number": b'{"name": "a", "count": ' + b"9" * 100_000 + b"}",
+    "endless exponent": b'{"name": "a", "count": 1e' + b"9" * 1000 + b"}",
+    "NaN": b'{"name": NaN}',
+    "infinity": b'{"name": "a", "count": -Infinity}',
+    "a NUL byte": b'{"name": "\x00"}',
+    "a comment": b'{"name": "a" /* b */}',
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE_JSON.values(), ids=HOSTILE_JSON.keys())
+async def test_hostile_json_is_the_callers_fault(things: httpx.AsyncClient, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await things.post("/things", content=body, headers=headers)
+    assert answer.status_code in {400, 422}
+    problem: dict[str, Any] = problem_of(answer, answer.status_code, answer.json()["code"])
+    assert problem["code"] in {"bad_request", ERROR}
+    assert len(answer.content) < 2000
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/xml",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "/",
+        "\u00e9",
+    ],
+)
+async def test_another_content_type_is_not_read_as_json(
+    things: httpx.AsyncClient, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type.encode("latin-1")}
+    body = b'{"name": "a"}'
+    answer = await things.post("/things", content=body, headers=headers)  # type: ignore[arg-type]
+    problem_of(answer, 422, ERROR)

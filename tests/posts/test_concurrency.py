@@ -1,0 +1,93 @@
+"""Many at once: writers take turns, nothing is lost, nothing is a 500."""
+
+import asyncio
+from collections import Counter
+
+import httpx
+
+from tests.posts.support import POSTS, write
+from tests.support import Account
+
+PARAGRAPH = "Some *ordinary* text with a [link](https://x.test) and `code`.\n\n"
+
+
+async def test_patches_at_once_all_count(client: httpx.AsyncClient, ann: Account) -> None:
+    post = await write(client, ann)
+    path = f"{POSTS}/{post['id']}"
+    patches = [
+        client.patch(path, json={"title": f"Title {number}"}, headers=ann.headers)
+        for number in range(20)
+    ]
+    answers = await asyncio.gather(*patches)
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 22))
+    newest = max(answers, key=lambda answer: int(answer.json()["version"]))
+    assert (await client.get(path, headers=ann.headers)).json() == newest.json()
+
+
+async def test_of_patches_that_name_one_version_one_counts(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    post = await write(client, ann)
+    path = f"{POSTS}/{post['id']}"
+    tag = (await client.get(path, headers=ann.headers)).headers["etag"]
+    patches = [
+        client.patch(
+            path, json={"title": f"Title {number}"}, headers=ann.headers | {"If-Match": tag}
+        )
+        for number in range(10)
+    ]
+    answers = await asyncio.gather(*patches)
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 9}
+
+
+async def test_deleting_at_once_succeeds_once(client: httpx.AsyncClient, ann: Account) -> None:
+    path = f"{POSTS}/{(await write(client, ann, status='published'))['id']}"
+    answers = await asyncio.gather(*(client.delete(path, headers=ann.headers) for _ in range(8)))
+    assert Counter(answer.status_code for answer in answers) == {204: 1, 404: 7}
+
+
+async def test_the_count_is_right_after_a_storm(client: httpx.AsyncClient, ann: Account) -> None:
+    posts = [await write(client, ann, title=str(number)) for number in range(5)]
+    storm = [
+        client.patch(f"{POSTS}/{post['id']}", json={"status": status}, headers=ann.headers)
+        for status in ("published", "draft", "published", "draft", "published")
+        for post in posts
+    ]
+    storm += [client.delete(f"{POSTS}/{post['id']}", headers=ann.headers) for post in posts[:2]]
+    storm += [
+        client.post(
+            POSTS, json={"title": "A", "body": "x", "status": "published"}, headers=ann.headers
+        )
+        for _ in range(5)
+    ]
+    answers = await asyncio.gather(*storm)
+    assert {answer.status_code for answer in answers} <= {200, 201, 204, 404}
+    published = (await client.get(f"{POSTS}?limit=100")).json()["items"]
+    profile = (await client.get("/api/v1/users/ann")).json()
+    assert profile["posts_count"] == len(published)
+
+
+async def test_many_long_posts_at_once_are_all_written(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    post = {"title": "A post", "body": PARAGRAPH * 80}
+    requests = [client.post(POSTS, json=post, headers=ann.headers) for _ in range(30)]
+    answers = await asyncio.gather(*requests)
+    assert {answer.status_code for answer in answers} == {201}
+
+
+async def test_the_longest_text_to_render_does_not_stop_the_others(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    worst = {"title": "A post", "body": "[" * 100_000}
+    writing = asyncio.create_task(client.post(POSTS, json=worst, headers=ann.headers))
+    await asyncio.sleep(0.05)
+    loop = asyncio.get_running_loop()
+    waits: list[float] = []
+    while not writing.done() and len(waits) < 20:
+        started_at = loop.time()
+        assert (await client.get(POSTS)).status_code == 200
+        waits.append(loop.time() - started_at)
+    assert (await writing).status_code == 201
+    assert sorted(waits)[len(waits) // 2] < 0.2
