@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -142,6 +142,15 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
         if not settings.database_url:
             await asyncio.to_thread(embedded_postgres.stop, settings.data_dir)
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """The session's own asyncpg connection, inside the session's transaction."""
+    connection = await session.connection()
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if not driver.is_in_transaction():  # SQLAlchemy begins with its first statement, not before
+        await connection.exec_driver_sql("SELECT 1")
+    return cast("asyncpg.Connection", driver)
 
 
 async def get_database(request: Request) -> Database:

@@ -161,7 +161,7 @@ def content_too_large(request_id: str, path: str) -> Response:
 def _respond(request: Request, error: AppError) -> Response:
     return problem(
         request.state.request_id,
-        _printable(request.url.path),
+        _printable(request.scope["path"]),
         error.status,
         error.code,
         error.title,
@@ -183,7 +183,7 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
     code, title = _BY_STATUS.get(status, (status.name.lower(), status.phrase))
     return problem(
         request.state.request_id,
-        _printable(request.url.path),
+        _printable(request.scope["path"]),
         status,
         code,
         title,

@@ -15,11 +15,13 @@ from src.exceptions import AppError
 from src.reads import Read
 from src.responses import DocumentResponse
 from src.schemas import Output
+from src.shapes import Shape
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 _applied_revision = Read(
-    {"revision": column("version_num")}, lambda rows: rows.select_from(table("alembic_version"))
+    Shape({"revision": column("version_num")}),
+    lambda rows: rows.select_from(table("alembic_version")),
 )
 
 

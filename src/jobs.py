@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.config import Settings
-from src.database import Database
+from src.database import Database, driver_connection
 from src.mail.gateway import Mailer
 
 logger = logging.getLogger(__name__)
@@ -64,9 +64,7 @@ class Task(Generic[Payload]):
 
     async def enqueue(self, session: AsyncSession, payload: Payload) -> None:
         """Add a job to the session's transaction."""
-        connection = await session.connection()
-        raw = await connection.get_raw_connection()
-        driver = AsyncpgDriver(cast("asyncpg.Connection", raw.driver_connection))
+        driver = AsyncpgDriver(await driver_connection(session))
         await Queries(driver).enqueue(self.name, payload.model_dump_json().encode())
 
 

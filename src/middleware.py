@@ -6,6 +6,7 @@ a front end on another origin can read the guard's answers too.
 
 import logging
 import re
+import secrets
 import time
 from collections.abc import Iterable
 
@@ -14,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.config import Settings
 from src.exceptions import content_too_large, internal_error
-from src.ids import uuid7
 from src.logs import request_id_variable
 
 logger = logging.getLogger(__name__)
@@ -154,4 +154,4 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
             return value.decode()
-    return str(uuid7())
+    return secrets.token_hex(16)

@@ -14,8 +14,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from src.exceptions import InvalidInputError
-from src.reads import Document
 from src.responses import DocumentResponse
+from src.shapes import Document
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -62,6 +62,6 @@ def page_response(
         query = [
             (key, value) for key, value in request.query_params.multi_items() if key != "cursor"
         ]
-        url = f"{request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
+        url = f"{request.scope['path']}?{urlencode([*query, ('cursor', next_cursor)])}"
         headers["Link"] = f'<{url}>; rel="next"'
     return DocumentResponse({"items": items, "next_cursor": next_cursor}, headers=headers)

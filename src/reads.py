@@ -10,20 +10,15 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import Dialect, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.sql import SQLColumnExpression
 
 from src.exceptions import OverloadedError
-
-Column: TypeAlias = SQLColumnExpression[Any]
-Constant: TypeAlias = bool | int | None
-Shape: TypeAlias = dict[str, Column | Constant | dict[str, Column | Constant]]
-Document: TypeAlias = dict[str, Any]
+from src.shapes import Document, Shape
 
 MAX_WAITING_READS = 1000
 MAX_PREPARED = 200  # statements on one connection
@@ -31,76 +26,32 @@ _DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 class Read:
-    """One compiled select whose rows come back as documents of the given shape.
+    """One compiled select whose rows come back as documents of a shape.
 
-    `shape` maps each field of the document to a column or a constant; a nested mapping becomes a
-    nested object. `narrow` adds joins, conditions and order to the select of those columns; its
+    `narrow` adds joins, conditions and order to the select of the shape's columns; its
     `bindparam`s are the read's parameters.
     """
 
     def __init__(self, shape: Shape, narrow: Callable[[Select[Any]], Select[Any]]) -> None:
-        flat = {name: value for name, value in shape.items() if not isinstance(value, dict)}
-        nested = {name: value for name, value in shape.items() if isinstance(value, dict)}
-        columns: list[Column] = []
-        self._fields = _Fields(flat, columns)
-        self._groups = [(name, _Fields(group, columns)) for name, group in nested.items()]
-        compiled = narrow(select(*columns)).compile(dialect=_DIALECT)
+        self._shape = shape
+        compiled = narrow(select(*shape.columns)).compile(dialect=_DIALECT)
         self.sql: str = compiled.string
         self._parameters = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
 
     async def all(self, pool: "ReadPool", **parameters: object) -> list[Document]:
         """Every row, in the select's order."""
-        return [self._document(row) for row in await self._rows(pool, parameters)]
+        return [self._shape.of_row(row) for row in await self._rows(pool, parameters)]
 
     async def first(self, pool: "ReadPool", **parameters: object) -> Document | None:
         """The first row, or None when there is none."""
         rows = await self._rows(pool, parameters)
-        return self._document(rows[0]) if rows else None
+        return self._shape.of_row(rows[0]) if rows else None
 
     async def _rows(
         self, pool: "ReadPool", parameters: Mapping[str, object]
     ) -> list[asyncpg.Record]:
         arguments = [parameters.get(name, default) for name, default in self._parameters]
         return await pool.fetch(self.sql, arguments)
-
-    def _document(self, row: asyncpg.Record) -> Document:
-        document = self._fields.of(row)
-        for name, group in self._groups:
-            document[name] = group.of(row)
-        return document
-
-
-def in_read_order(document: Document, shape: Shape) -> Document:
-    """The same document with its fields in the order in which reads give them.
-
-    A representation's entity tag depends on it.
-    """
-
-    def rank(name: str) -> int:
-        value = shape[name]
-        return 2 if isinstance(value, dict) else int(isinstance(value, Constant))
-
-    return {name: document[name] for name in sorted(shape, key=rank)}
-
-
-class _Fields:
-    """The fields of one object: which part of a row they are, and which are constants."""
-
-    def __init__(self, shape: Mapping[str, Column | Constant], columns: list[Column]) -> None:
-        """Take the next columns of the row for those that are not constants."""
-        own = {name: value for name, value in shape.items() if not isinstance(value, Constant)}
-        self.names = tuple(own)
-        self.constants = {
-            name: value for name, value in shape.items() if isinstance(value, Constant)
-        }
-        self._part = slice(len(columns), len(columns) + len(own))
-        columns.extend(own.values())
-
-    def of(self, row: asyncpg.Record) -> Document:
-        document: Document = dict(zip(self.names, row[self._part], strict=True))
-        if self.constants:
-            document.update(self.constants)
-        return document
 
 
 class _Connection:

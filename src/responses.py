@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
 from src.exceptions import PreconditionFailedError
-from src.reads import Document
+from src.shapes import Document
 
 
 class DocumentResponse(Response):

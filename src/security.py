@@ -14,7 +14,7 @@ from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from starlette.requests import HTTPConnection
 
 from src.exceptions import AppError
-from src.reads import Document
+from src.shapes import Document
 
 TOKEN_URL = "/api/v1/auth/token"
 SCOPES: Mapping[str, str] = {

@@ -21,26 +21,27 @@ from src.auth.schemas import EmailConfirm
 from src.clock import Clock
 from src.ids import uuid7
 from src.reads import Read, ReadPool
+from src.shapes import Shape
 from src.users.models import User
 from src.users.service import suggest_username
 
 MAX_PASSWORD_PROOFS = 25  # each costs a hash; a secret is found however many there are
 
 _live_link = Read(
-    {"user_id": EmailLink.user_id},
+    Shape({"user_id": EmailLink.user_id}),
     lambda rows: rows.where(
         EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
     ),
 )
 _registration_by_secret = Read(
-    {"id": Registration.id},
+    Shape({"id": Registration.id}),
     lambda rows: rows.where(
         Registration.user_id == bindparam("user_id"),
         Registration.secret_hash == bindparam("secret_hash"),
     ),
 )
 _newest_registrations = Read(
-    {"id": Registration.id, "password_hash": Registration.password_hash},
+    Shape({"id": Registration.id, "password_hash": Registration.password_hash}),
     lambda rows: (
         rows.where(Registration.user_id == bindparam("user_id"))
         .order_by(Registration.id.desc())

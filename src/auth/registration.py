@@ -22,6 +22,7 @@ from src.database import Database
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
 from src.reads import Read
+from src.shapes import Shape
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username
@@ -30,7 +31,7 @@ MAX_REGISTRATIONS_PER_HOUR = 100  # of one address; what is beyond is answered a
 THROTTLE_WINDOW = timedelta(hours=1)
 
 _user_with_username = Read(
-    {"id": User.id}, lambda rows: rows.where(User.username == bindparam("username"))
+    Shape({"id": User.id}), lambda rows: rows.where(User.username == bindparam("username"))
 )
 
 

@@ -19,8 +19,9 @@ from src.clock import Clock
 from src.config import Settings
 from src.database import Database
 from src.ids import uuid7
-from src.reads import Document, Read
+from src.reads import Read
 from src.security import SCOPES, Principal
+from src.shapes import Document, Shape
 from src.users.emails import normalize_email
 from src.users.models import User
 
@@ -30,12 +31,14 @@ CLIENT_ID = "plaza"  # every sign-in without a registered client
 ALL_SCOPES = " ".join(SCOPES)
 
 _user_to_sign_in = Read(
-    {
-        "id": User.id,
-        "password_hash": User.password_hash,
-        "is_active": User.is_active,
-        "confirmed": User.email_verified_at.is_not(None),
-    },
+    Shape(
+        {
+            "id": User.id,
+            "password_hash": User.password_hash,
+            "is_active": User.is_active,
+            "confirmed": User.email_verified_at.is_not(None),
+        }
+    ),
     lambda rows: rows.where(
         or_(User.email == bindparam("email"), User.username == bindparam("username"))
     ),

@@ -11,11 +11,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from src.pagination import decode_cursor
 from src.posts.models import Post
-from src.posts.schemas import PostFilter, PostRead
-from src.reads import Document, Read, ReadPool, Shape, in_read_order
+from src.posts.schemas import PostFilter
+from src.reads import Read, ReadPool
+from src.shapes import Column, Constant, Document, Fields, Shape
 from src.users.models import User
 
-SUMMARY: Shape = {
+_SUMMARY: dict[str, Column | Constant | Fields] = {
     "id": Post.id,
     "slug": Post.slug,
     "title": Post.title,
@@ -39,7 +40,8 @@ SUMMARY: Shape = {
         "avatar_url": None,
     },
 }
-FULL: Shape = SUMMARY | {"body": Post.body, "body_html": Post.body_html}
+SUMMARY = Shape(_SUMMARY)
+FULL = Shape(_SUMMARY | {"body": Post.body, "body_html": Post.body_html})
 # Only in this form is it an id: `UUID()` would also take a slug of 32 hexadecimal digits.
 _CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -122,13 +124,3 @@ def _list_read(status: str, fields: str, limit: int, given: frozenset[str]) -> R
         )
 
     return Read(FULL if fields == "full" else SUMMARY, narrow)
-
-
-_COLUMNS = [name for name in PostRead.model_fields if name in Post.__table__.columns]
-
-
-def written_post(post: Post, author: Document) -> Document:
-    """The document of a post just written by `author`, as `read_post` gives it."""
-    columns = {name: getattr(post, name) for name in _COLUMNS}
-    document = PostRead.model_validate(columns | {"author": author}).model_dump()
-    return in_read_order(document, FULL)

@@ -10,7 +10,7 @@ from src.exceptions import NotFoundError
 from src.idempotency import IdempotencyDep
 from src.pagination import page_response
 from src.posts.dependencies import PostServiceDep, PostWriter
-from src.posts.reads import list_posts, read_post, written_post
+from src.posts.reads import FULL, list_posts, read_post
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
 from src.responses import IfMatchDep, versioned
 from src.routing import Router
@@ -47,10 +47,10 @@ async def create(
     return await idempotency.remember(
         versioned(
             request,
-            written_post(post, writer.user),
-            post.version,
+            FULL.of_values(post, author=writer.user),
+            post["version"],
             status=201,
-            headers={"Location": f"{request.url.path}/{post.id}"},
+            headers={"Location": f"{request.scope['path']}/{post['id']}"},
         )
     )
 
@@ -81,7 +81,7 @@ async def update(
 ) -> Response:
     """Change one's own post; `If-Match` guards against a change made meanwhile."""
     post = await posts.update(writer.user_id, post_id, changes, if_match)
-    return versioned(request, written_post(post, writer.user), post.version)
+    return versioned(request, FULL.of_entity(post, author=writer.user), post.version)
 
 
 @router.delete("/{post_id}", status_code=204)

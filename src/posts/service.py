@@ -1,8 +1,9 @@
 """Rules about posts."""
 
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
@@ -14,6 +15,8 @@ from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug
 from src.responses import IfMatch
 
+_insert = insert(cast("Table", Post.__table__))
+
 
 class PostService:
     """Changes to posts, in the caller's transaction."""
@@ -22,22 +25,28 @@ class PostService:
         self._session = session
         self._clock = clock
 
-    async def create(self, author_id: UUID, data: PostCreate) -> Post:
-        """Write a new post."""
+    async def create(self, author_id: UUID, data: PostCreate) -> dict[str, Any]:
+        """Write a new post.
+
+        Nothing has to be found out about a row that is all new, so this is a plain INSERT: the
+        unit of work would cost as much again.
+
+        Returns:
+            The values of its columns.
+        """
         now = self._clock.now()
-        post = Post(
-            id=uuid7(),
-            author_id=author_id,
-            slug=new_slug(data.title),
-            **data.model_dump(),
-            body_html=await render(data.body),
-            created_at=now,
-            updated_at=now,
-            published_at=now if data.status == "published" else None,
-        )
-        self._session.add(post)
-        await self._session.flush()
-        return post
+        values = data.model_dump() | {
+            "id": uuid7(),
+            "author_id": author_id,
+            "slug": new_slug(data.title),
+            "body_html": await render(data.body),
+            "version": 1,
+            "created_at": now,
+            "updated_at": now,
+            "published_at": now if data.status == "published" else None,
+        }
+        await self._session.execute(_insert, values)
+        return values
 
     async def update(
         self, author_id: UUID, post_id: UUID, changes: PostUpdate, if_match: IfMatch

@@ -30,7 +30,7 @@ async def update_me(
 ) -> Response:
     """Change one's own profile; `If-Match` guards against a change made meanwhile."""
     user = await users.update(me.user_id, changes, if_match)
-    return versioned(request, service.written_account(user), user.version)
+    return versioned(request, service.ACCOUNT.of_entity(user), user.version)
 
 
 @router.get("/{username}", response_model=UserProfile)

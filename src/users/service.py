@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.exceptions import NotFoundError
-from src.reads import Document, Read, ReadPool, Shape, in_read_order
+from src.reads import Read, ReadPool
 from src.responses import IfMatch
+from src.shapes import Column, Constant, Document, Fields, Shape
 from src.users.models import User
-from src.users.schemas import UserRead, UserUpdate
+from src.users.schemas import UserUpdate
 
-_COMMON: Shape = {
+_COMMON: dict[str, Column | Constant | Fields] = {
     "id": User.id,
     "username": User.username,
     "display_name": User.display_name,
@@ -24,19 +25,25 @@ _COMMON: Shape = {
     "posts_count": User.posts_count,
     "created_at": User.created_at,
 }
-PROFILE: Shape = _COMMON | {
-    # True while no feature lets one follow another; clients may rely on them.
-    "followers_count": 0,
-    "following_count": 0,
-    "following": False,
-}
-ACCOUNT: Shape = _COMMON | {
-    "email": User.email,
-    "email_verified": User.email_verified_at.is_not(None),
-    "locale": User.locale,
-    "version": User.version,
-    "updated_at": User.updated_at,
-}
+PROFILE = Shape(
+    _COMMON
+    | {
+        # True while no feature lets one follow another; clients may rely on them.
+        "followers_count": 0,
+        "following_count": 0,
+        "following": False,
+    }
+)
+ACCOUNT = Shape(
+    _COMMON
+    | {
+        "email": User.email,
+        "email_verified": User.email_verified_at.is_not(None),
+        "locale": User.locale,
+        "version": User.version,
+        "updated_at": User.updated_at,
+    }
+)
 
 _profile_by_username = Read(
     PROFILE,
@@ -54,12 +61,6 @@ async def read_profile(reads: ReadPool, username: str) -> Document:
     if profile is None:
         raise NotFoundError
     return profile
-
-
-def written_account(user: User) -> Document:
-    """The document of an account just changed, as the reads give it."""
-    document = UserRead.model_validate(user).model_dump()
-    return in_read_order(document, ACCOUNT)
 
 
 class UserService:
