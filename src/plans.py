@@ -165,7 +165,8 @@ def _is_json_model(body: Any) -> bool:
 
 
 async def _json_body(request: Request) -> object:
-    if not request.headers.get("content-type", "").startswith("application/json"):
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
         raise UnplannedError
     try:
         return orjson.loads(await request.body())

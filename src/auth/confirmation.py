@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +33,10 @@ _live_link = Read(
         EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
     ),
 )
+_account = Read(
+    Shape({"password_hash": User.password_hash}),
+    lambda rows: rows.where(User.id == bindparam("user_id")),
+)
 _registration_by_secret = Read(
     Shape({"id": Registration.id}),
     lambda rows: rows.where(
@@ -43,7 +47,9 @@ _registration_by_secret = Read(
 _newest_registrations = Read(
     Shape({"id": Registration.id, "password_hash": Registration.password_hash}),
     lambda rows: (
-        rows.where(Registration.user_id == bindparam("user_id"))
+        rows.where(
+            Registration.user_id == bindparam("user_id"), Registration.opened_account.is_(False)
+        )
         .order_by(Registration.id.desc())
         .limit(MAX_PASSWORD_PROOFS)
     ),
@@ -79,23 +85,26 @@ class ConfirmationService:
         if token is None or not self._links.verify(token):
             raise InvalidLinkError
         user_id = await self._user_of_link(token.row_id, now)
-        registration_id = await self._proven_registration(user_id, data)
-        if registration_id is None:
+        try:
+            registration_id = await self._proven_registration(user_id, data)
+        except ConfirmationProofRequiredError:
             await self._user_of_link(token.row_id, now)  # used meanwhile: say that instead
-            raise ConfirmationProofRequiredError
+            raise
         user = await self._session.get(User, user_id, with_for_update=True)
         used = await self._session.scalar(
             delete(EmailLink)
             .where(EmailLink.id == token.row_id, EmailLink.expires_at > now)
             .returning(EmailLink.id)
         )
-        registration = await self._session.get(Registration, registration_id)
-        if user is None or used is None or registration is None:
+        if user is None or used is None:
             raise InvalidLinkError
-        if registration.opened_account:
+        registration = await self._registration(user_id, registration_id)
+        if registration_id is None or (registration and registration.opened_account):
             await self._confirm(user, registration, now)
-        else:
+        elif registration:
             await self._start_over(user, registration, now)
+        else:
+            raise InvalidLinkError
 
     async def _user_of_link(self, link_id: UUID, now: datetime) -> UUID:
         link = await _live_link.first(self._reads, link_id=link_id, now=now)
@@ -104,6 +113,11 @@ class ConfirmationService:
         return UUID(link["user_id"])
 
     async def _proven_registration(self, user_id: UUID, data: EmailConfirm) -> UUID | None:
+        """The registration that the proof fits, or None when it is the account's own password.
+
+        Raises:
+            ConfirmationProofRequiredError: it fits nothing.
+        """
         if data.registration_secret:
             found = await _registration_by_secret.first(
                 self._reads, user_id=user_id, secret_hash=secret_digest(data.registration_secret)
@@ -111,18 +125,35 @@ class ConfirmationService:
             if found:
                 return UUID(found["id"])
         if data.password:
+            for account in await _account.all(self._reads, user_id=user_id):
+                if await self._fits(data.password, account["password_hash"]):
+                    return None
             for registration in await _newest_registrations.all(self._reads, user_id=user_id):
-                right, _ = await self._hasher.verify(data.password, registration["password_hash"])
-                if right:
+                if await self._fits(data.password, registration["password_hash"]):
                     return UUID(registration["id"])
-        return None
+        raise ConfirmationProofRequiredError
 
-    async def _confirm(self, user: User, registration: Registration, now: datetime) -> None:
-        """The account is the registration's own."""
+    async def _fits(self, password: str, password_hash: str) -> bool:
+        right, _ = await self._hasher.verify(password, password_hash)
+        return right
+
+    async def _registration(
+        self, user_id: UUID, registration_id: UUID | None
+    ) -> Registration | None:
+        """The proven registration; for the account's own password the one that opened it."""
+        if registration_id is not None:
+            return await self._session.get(Registration, registration_id)
+        return await self._session.scalar(
+            select(Registration).where(Registration.user_id == user_id, Registration.opened_account)
+        )
+
+    async def _confirm(self, user: User, registration: Registration | None, now: datetime) -> None:
+        """The account is the visitor's own."""
         user.email_verified_at = user.updated_at = now
+        username = registration.username if registration else None
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
         await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
-        await self._take_username(user, registration.username)
+        await self._take_username(user, username)
 
     async def _start_over(self, user: User, registration: Registration, now: datetime) -> None:
         """Somebody else opened the account: whatever it holds is not the owner's."""

@@ -28,6 +28,7 @@ from src.users.models import User
 from src.users.service import suggest_username
 
 MAX_REGISTRATIONS_PER_HOUR = 100  # of one address; what is beyond is answered and forgotten
+MAX_REPLACEMENTS = 10  # of the account by a confirmation, between our INSERT and our SELECT
 THROTTLE_WINDOW = timedelta(hours=1)
 
 _user_with_username = Read(
@@ -69,9 +70,8 @@ class RegistrationService:
         secret = secrets.token_urlsafe(32)
         password_hash = await self._hasher.hash(data.password)
         now = self._clock.now()
-        created_id = await self._create_user(data, password_hash, locale, now)
-        user_id, confirmed = (
-            (created_id, False) if created_id else await self._lock_user(data.email)
+        user_id, opened, confirmed = await self._create_or_lock_user(
+            data, password_hash, locale, now
         )
         count, _ = await count_attempt(
             self._session, f"register:{data.email}", THROTTLE_WINDOW, now
@@ -79,11 +79,12 @@ class RegistrationService:
         if not confirmed and count <= MAX_REGISTRATIONS_PER_HOUR:
             registration = Registration(
                 user_id=user_id,
-                opened_account=created_id is not None,
+                opened_account=opened,
                 secret_hash=secret_digest(secret),
                 password_hash=password_hash,
                 display_name=_display_name(data),
-                username=data.username,
+                # Without confirmation the account has it from the start, and may change it.
+                username=data.username if self._settings.require_confirmed_email else None,
                 locale=locale,
                 created_at=now,
             )
@@ -120,12 +121,12 @@ class RegistrationService:
         if await _user_with_username.first(self._database.reads, username=username):
             raise UsernameTakenError
 
-    async def _create_user(
+    async def _create_or_lock_user(
         self, data: RegistrationCreate, password_hash: str, locale: str, now: datetime
-    ) -> UUID | None:
-        """The id of a new account, or None when the address has one."""
+    ) -> tuple[UUID, bool, bool]:
+        """The account with that address: its id, whether it is new, whether it is confirmed."""
         username = None if self._settings.require_confirmed_email else data.username
-        return await self._session.scalar(
+        create = (
             insert(User)
             .values(
                 id=uuid7(),
@@ -141,13 +142,13 @@ class RegistrationService:
             .on_conflict_do_nothing(index_elements=[User.email])
             .returning(User.id)
         )
-
-    async def _lock_user(self, email: str) -> tuple[UUID, bool]:
-        """The id of the account with that address, and whether it is confirmed."""
-        user = await self._session.scalar(select(User).where(User.email == email).with_for_update())
-        if user is None:  # replaced between the two statements
-            raise ConflictError("Two requests collided: try again")
-        return user.id, user.email_verified
+        find = select(User).where(User.email == data.email).with_for_update()
+        for _ in range(MAX_REPLACEMENTS):
+            if created_id := await self._session.scalar(create):
+                return created_id, True, False
+            if user := await self._session.scalar(find):
+                return user.id, False, user.email_verified
+        raise ConflictError("Two requests collided: try again")
 
     async def _send_link(self, user_id: UUID, locale: str, now: datetime) -> None:
         link = EmailLink(

@@ -199,3 +199,23 @@ async def test_tokens_for_other_purposes_are_no_link_tokens(
     assert {repr(seen(answer)) for answer in answers} == {repr(seen(answers[0]))}
     right = credentials.email_links.issue(link_id)
     assert (await confirm(client, right, registration_secret=secret)).status_code == 204
+
+
+class TestSlowHash:
+    """While a password is being checked, somebody else uses the link."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"bcrypt_rounds": 11})
+
+    async def test_a_link_used_meanwhile_is_not_called_a_wrong_password(
+        self, client: httpx.AsyncClient, inbox: Inbox
+    ) -> None:
+        secret = await register(client, ANN)
+        token = await inbox.token(ANN)
+        late, first = await asyncio.gather(
+            confirm(client, token, password="wrong horse battery"),
+            confirm(client, token, registration_secret=secret),
+        )
+        assert first.status_code == 204
+        assert code(late) == INVALID_TOKEN

@@ -33,6 +33,8 @@ LANGUAGES = {
     "run": "en",
     "*": "en",
     "": "en",
+    "ru;q=nonsense": "en",
+    "ru;q=0, en": "en",
     ";;,,=\u00ff": "en",
     ",".join(["en-US"] * 100): "en",
 }

@@ -6,6 +6,10 @@ from datetime import timedelta
 import httpx
 from fastapi import FastAPI
 
+from src.auth import tasks
+from src.jobs import JobContext
+from src.mail.gateway import Mailer
+from src.mail.mailbox import Mailbox
 from tests.auth.support import (
     ONE_REQUEST_ID,
     RESEND,
@@ -73,6 +77,21 @@ async def test_only_who_waits_for_it_gets_mail(
     await inbox.mails("last@x.test", 1)
     assert inbox.mailbox.messages("known@x.test") == []
     assert inbox.mailbox.messages("nobody@x.test") == []
+
+
+async def test_a_link_replaced_before_its_mail_went_out_is_not_mailed(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    await register(client, ANN)
+    [replaced] = await rows(app, "SELECT id FROM email_links")
+    await resend(client, ANN)
+    [newest] = await rows(app, "SELECT id FROM email_links")
+    state = app.state
+    context = JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
+    for link_id in (replaced, newest):
+        await tasks.confirm_email.run(context, tasks.ConfirmEmail(link_id=link_id))
+    [mail] = Mailbox.of(state.settings).messages(ANN)
+    assert state.credentials.email_links.issue(newest) in mail.text
 
 
 async def test_twenty_requests_at_once_stay_within_the_throttle_and_leave_one_link(

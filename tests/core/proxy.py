@@ -27,7 +27,8 @@ class Proxy:
         )
 
     async def up(self) -> None:
-        """Accept connections, and let everything pass."""
+        """Accept connections and let them pass; silenced ones stay silent."""
+        self._open = asyncio.Event()
         self._open.set()
         if self._listener is None:
             self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -40,7 +41,6 @@ class Proxy:
             self._listener = None
         for writer in self._writers:
             writer.transport.abort()
-        self._open.set()
         await asyncio.sleep(0.05)
 
     def silence(self) -> None:
@@ -55,15 +55,19 @@ class Proxy:
         else:
             there = await asyncio.open_connection(parts.hostname, parts.port or 5432)
         self._writers.add(there[1])
-        await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
+        passing = self._open
+        await asyncio.gather(_pass(reader, there[1], passing), _pass(there[0], writer, passing))
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                await self._open.wait()
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
+
+async def _pass(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passing: asyncio.Event
+) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            await passing.wait()
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
 
 
 @asynccontextmanager

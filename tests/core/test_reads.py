@@ -8,22 +8,29 @@ from sqlalchemy.types import Integer, Text
 from src.database import Database
 from src.ids import uuid7
 from src.reads import Read
+from src.shapes import Shape
 
 NUMBER = column("number", Integer)
 NUMBERS = func.generate_series(1, bindparam("upto", type_=Integer)).alias("number")
 
-numbers = Read({"number": NUMBER}, lambda rows: rows.select_from(NUMBERS).order_by(NUMBER.desc()))
+numbers = Read(
+    Shape({"number": NUMBER}), lambda rows: rows.select_from(NUMBERS).order_by(NUMBER.desc())
+)
 nested = Read(
-    {
-        "first": literal_column("1"),
-        "group": {"number": NUMBER, "double": NUMBER * 2, "nothing": null()},
-        "last": literal_column("'z'"),
-        "empty_group": {"nothing": null()},
-    },
+    Shape(
+        {
+            "constant": 7,
+            "first": literal_column("1"),
+            "group": {"number": NUMBER, "flag": False, "double": NUMBER * 2, "nothing": null()},
+            "last": literal_column("'z'"),
+            "constants": {"nothing": None, "zero": 0},
+        }
+    ),
     lambda rows: rows.select_from(NUMBERS).order_by(NUMBER),
 )
 echo = Read(
-    {"text": bindparam("text", type_=Text), "id": bindparam("id", type_=Uuid)}, lambda rows: rows
+    Shape({"text": bindparam("text", type_=Text), "id": bindparam("id", type_=Uuid)}),
+    lambda rows: rows,
 )
 
 
@@ -41,16 +48,26 @@ async def test_first_gives_one_row_or_none(database: Database) -> None:
     assert await numbers.first(database.reads, upto=0) is None
 
 
-async def test_groups_are_nested_after_the_plain_fields(database: Database) -> None:
+async def test_columns_come_first_then_constants_then_objects(database: Database) -> None:
     first, second = await nested.all(database.reads, upto=2)
     assert first == {
         "first": 1,
         "last": "z",
-        "group": {"number": 1, "double": 2, "nothing": None},
-        "empty_group": {"nothing": None},
+        "constant": 7,
+        "group": {"number": 1, "double": 2, "nothing": None, "flag": False},
+        "constants": {"nothing": None, "zero": 0},
     }
-    assert second["group"] == {"number": 2, "double": 4, "nothing": None}
-    assert list(first) == ["first", "last", "group", "empty_group"]
+    assert list(first) == ["first", "last", "constant", "group", "constants"]
+    assert second["group"] == {"number": 2, "double": 4, "nothing": None, "flag": False}
+
+
+def test_values_just_written_make_the_same_document_as_their_row() -> None:
+    shape = Shape(
+        {"a": literal_column("1"), "one": 1, "b": literal_column("2"), "of": {"c": null(), "d": 4}}
+    )
+    document = shape.of_values({"b": "B", "a": "A", "more": "x"}, of={"c": "C", "more": "x"})
+    assert document == {"a": "A", "b": "B", "one": 1, "of": {"c": "C", "d": 4}}
+    assert list(document) == ["a", "b", "one", "of"]
 
 
 async def test_ids_go_in_as_uuid_or_text_and_come_out_as_text(database: Database) -> None:
@@ -74,7 +91,7 @@ async def test_a_value_is_never_part_of_the_sql(database: Database) -> None:
 
 async def test_a_literal_keeps_its_value_beside_parameters(database: Database) -> None:
     read = Read(
-        {"literal": literal("fixed"), "given": bindparam("given", type_=Text)},
+        Shape({"literal": literal("fixed"), "given": bindparam("given", type_=Text)}),
         lambda rows: rows.where(literal(7) == bindparam("seven", type_=Integer)),
     )
     assert await read.first(database.reads, given="x", seven=7) == {
@@ -86,7 +103,7 @@ async def test_a_literal_keeps_its_value_beside_parameters(database: Database) -
 
 async def test_a_parameter_may_be_used_twice(database: Database) -> None:
     read = Read(
-        {"first": bindparam("same", type_=Text), "second": bindparam("same", type_=Text)},
+        Shape({"first": bindparam("same", type_=Text), "second": bindparam("same", type_=Text)}),
         lambda rows: rows,
     )
     assert await read.first(database.reads, same="x") == {"first": "x", "second": "x"}
@@ -94,7 +111,7 @@ async def test_a_parameter_may_be_used_twice(database: Database) -> None:
 
 async def test_a_read_sees_what_was_committed_just_now(database: Database) -> None:
     throttles = Read(
-        {"count": func.count()}, lambda rows: rows.select_from(table("alembic_version"))
+        Shape({"count": func.count()}), lambda rows: rows.select_from(table("alembic_version"))
     )
     assert await throttles.first(database.reads) == {"count": 1}
     async with database.independent_transaction() as session:

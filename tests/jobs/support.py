@@ -1,0 +1,91 @@
+"""Workers and jobs of the tests' own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from src.jobs import JobContext, Schedule, Task, Worker
+from src.mail.gateway import Mailer
+from tests.core.support import query
+
+PATIENCE_SECONDS = 15.0
+START_SECONDS = 60.0  # for a process, on a busy machine
+
+
+class Note(BaseModel):
+    """A payload."""
+
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where jobs of the tests are handed in and worked on."""
+
+    app: FastAPI
+    url: str
+
+    @property
+    def context(self) -> JobContext:
+        """What jobs may use."""
+        state = self.app.state
+        return JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
+
+    def worker(self, *tasks: "Task[Note]", schedules: Sequence[Schedule] = ()) -> Worker:
+        """A worker for those tasks."""
+        return Worker(tasks, schedules, self.context)
+
+    @asynccontextmanager
+    async def working(
+        self, *tasks: "Task[Note]", schedules: Sequence[Schedule] = ()
+    ) -> AsyncIterator[Worker]:
+        """A worker that runs while the block does."""
+        worker = self.worker(*tasks, schedules=schedules)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await running
+
+    async def enqueue(self, task: "Task[Note]", *numbers: int) -> None:
+        """Commit jobs."""
+        async with self.app.state.database.independent_transaction() as session:
+            for number in numbers:
+                await task.enqueue(session, Note(number=number))
+
+    async def jobs(self) -> list[asyncpg.Record]:
+        """The queue, oldest first."""
+        sql = "SELECT *, status::text AS state FROM pgqueuer ORDER BY id"
+        return await query(self.url, sql)
+
+    async def is_empty(self) -> bool:
+        """Whether every job is done and forgotten."""
+        return await self.jobs() == []
+
+
+def task(run: Callable[[int], Awaitable[None]], name: str = "tests.note") -> "Task[Note]":
+    """A task that gets the number of its note."""
+
+    async def run_note(_: JobContext, note: Note) -> None:
+        await run(note.number)
+
+    return Task(name, Note, run_note)
+
+
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while True:
+            holds = condition()
+            if holds if isinstance(holds, bool) else await holds:
+                return
+            await asyncio.sleep(0.02)

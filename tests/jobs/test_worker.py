@@ -1,0 +1,180 @@
+"""The worker: it ends when told to, and at nothing else."""
+
+import asyncio
+from collections import Counter
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from src import jobs
+from src.config import Settings
+from src.jobs import JobContext, Schedule
+from src.mail.mailbox import Mailbox
+from src.main import create_app
+from tests.conftest import execute, migrate, on_database
+from tests.core.support import talking_to
+from tests.jobs.support import Desk, task, until
+from tests.support import FrozenClock, Inbox
+
+KILL_WORKERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'plaza-worker'
+"""
+
+
+async def test_it_survives_the_loss_of_its_connection(desk: Desk) -> None:
+    done: list[int] = []
+
+    async def run(number: int) -> None:
+        done.append(number)
+
+    async with desk.working(task(run)):
+        for number in range(3):
+            await desk.enqueue(task(run), number)
+            await until(desk.is_empty)
+            await execute(desk.url, KILL_WORKERS)
+    assert done == [0, 1, 2]
+
+
+async def test_a_job_during_which_the_connection_is_lost_is_done_at_least_once(
+    desk: Desk,
+) -> None:
+    started, done = asyncio.Event(), []
+
+    async def run(number: int) -> None:
+        started.set()
+        await asyncio.sleep(0.3)
+        done.append(number)
+
+    async with desk.working(task(run)):
+        await desk.enqueue(task(run), 1)
+        await started.wait()
+        await execute(desk.url, KILL_WORKERS)
+        await until(desk.is_empty)
+    assert set(done) == {1}
+
+
+async def test_told_to_stop_it_finishes_what_it_began_and_begins_nothing(desk: Desk) -> None:
+    events: list[str] = []
+
+    async def run(number: int) -> None:
+        events.append(f"{number} begins")
+        await asyncio.sleep(0.4)
+        events.append(f"{number} is done")
+
+    note = task(run)
+    async with desk.working(note) as worker:
+        await desk.enqueue(note, 1)
+        await until(lambda: bool(events))
+        worker.stop()
+        await desk.enqueue(note, 2)
+    assert events == ["1 begins", "1 is done"]
+    assert [job["state"] for job in await desk.jobs()] == ["queued"]
+
+
+async def test_idle_it_stops_at_once(desk: Desk) -> None:
+    async def run(_: int) -> None:
+        pass
+
+    worker = desk.worker(task(run))
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.2)
+    worker.stop()
+    async with asyncio.timeout(1):
+        await running
+
+
+async def test_without_a_database_it_stops_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "RESTART_SECONDS", 60.0)
+
+    async def run(_: int) -> None:
+        pass
+
+    worker = desk.worker(task(run))
+    await execute(desk.url, "ALTER TABLE pgqueuer RENAME TO away")
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.2)
+    assert not running.done()
+    worker.stop()
+    async with asyncio.timeout(1):
+        await running
+
+
+async def test_it_does_a_bounded_number_of_jobs_at_once(desk: Desk) -> None:
+    running, most, done = 0, 0, 0
+
+    async def run(_: int) -> None:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        done += 1
+
+    await desk.enqueue(task(run), *range(100))
+    async with desk.working(task(run)):
+        await until(lambda: done == 100)
+    assert 1 < most <= 20
+
+
+async def test_two_workers_share_the_jobs(desk: Desk) -> None:
+    done: Counter[int] = Counter()
+
+    async def run(number: int) -> None:
+        await asyncio.sleep(0.005)
+        done[number] += 1
+
+    note = task(run)
+    async with desk.working(note), desk.working(note):
+        await desk.enqueue(note, *range(60))
+        await until(lambda: done.total() >= 60)
+        await asyncio.sleep(0.1)
+    assert done == Counter(range(60))
+
+
+async def test_what_is_scheduled_runs_when_it_is_due_on_one_worker(desk: Desk) -> None:
+    ticks: list[int] = []
+
+    async def tick(context: JobContext) -> None:
+        assert context.settings.environment == "test"
+        ticks.append(1)
+        if len(ticks) == 1:
+            raise ValueError("a failure does not end the schedule")
+
+    every_second = [Schedule("tests.tick", "* * * * * *", tick)]
+    started_at = asyncio.get_running_loop().time()
+    async with desk.working(schedules=every_second), desk.working(schedules=every_second):
+        await until(lambda: len(ticks) >= 2)
+    seconds = asyncio.get_running_loop().time() - started_at
+    assert len(ticks) <= seconds + 1
+
+
+async def test_a_server_started_before_the_migration_sends_mail_after_it(
+    settings: Settings, clock: FrozenClock, server_url: str
+) -> None:
+    name = f"plaza_test_{uuid4().hex}"
+    url = on_database(server_url, name)
+    await execute(server_url, f"CREATE DATABASE {name}")
+    settings = settings.model_copy(
+        update={"database_url": SecretStr(url), "worker_in_server": True}
+    )
+    app = create_app(settings, clock)
+    try:
+        async with app.router.lifespan_context(app), talking_to(app) as client:
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(migrate, url)
+            await register(client)
+            await Inbox(Mailbox.of(settings)).mails("ann@x.test", 1)
+    finally:
+        await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def register(client: httpx.AsyncClient) -> None:
+    """Register ann."""
+    registration = {"email": "ann@x.test", "password": "correct horse battery"}
+    answer = await client.post("/api/v1/auth/register", json=registration)
+    assert answer.status_code == 202
