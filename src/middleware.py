@@ -4,6 +4,7 @@ Outermost is `EnvelopeMiddleware`, then CORS where it is configured, then `Guard
 a front end on another origin can read the guard's answers too.
 """
 
+import itertools
 import logging
 import re
 import secrets
@@ -33,6 +34,8 @@ _SECURITY_HEADERS = [
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_PROCESS = secrets.token_hex(8)
+_requests = itertools.count(1)
 _CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
 
 
@@ -154,4 +157,4 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
             return value.decode()
-    return secrets.token_hex(16)
+    return f"{_PROCESS}-{next(_requests):x}"

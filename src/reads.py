@@ -131,17 +131,18 @@ class ReadPool:
             return await self._new_connection()
         if len(self._waiting) >= MAX_WAITING_READS:
             raise OverloadedError
-        turn: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[_Connection | None] = loop.create_future()
         self._waiting.append(turn)
+        too_late = loop.call_later(self._wait_seconds, _give_up, turn)
         try:
-            async with asyncio.timeout(self._wait_seconds):
-                connection_or_none = await turn
-        except BaseException as error:
+            handed = await turn
+        except BaseException:
             self._give_back(turn)
-            if isinstance(error, TimeoutError):
-                raise OverloadedError from None
             raise
-        return connection_or_none or await self._new_connection()
+        finally:
+            too_late.cancel()
+        return await self._new_connection() if handed is None else handed
 
     async def _new_connection(self) -> _Connection:
         self._open += 1
@@ -182,9 +183,14 @@ class ReadPool:
         """A waiter gave up: it may have been handed a connection in the same moment."""
         with suppress(ValueError):
             self._waiting.remove(turn)
-        if turn.done() and not turn.cancelled():
+        if not turn.cancelled() and turn.exception() is None:
             connection = turn.result()
             if connection is None:
                 self._wake_next()
             else:
                 self._release(connection)
+
+
+def _give_up(turn: "asyncio.Future[_Connection | None]") -> None:
+    if not turn.done():
+        turn.set_exception(OverloadedError())

@@ -37,6 +37,8 @@ class Router(APIRouter):
         """Find the route; its plan is remembered in the scope for `handle`."""
         if scope["type"] == "http" and not scope["root_path"]:
             method, path = scope["method"], scope["path"]
+            if not path.startswith(self.prefix):
+                return Match.NONE, {}
             for route in self._planned_routes:
                 if method in route.methods and (found := route.path.match(path)):
                     if route.plan is None:

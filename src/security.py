@@ -4,9 +4,7 @@ The core knows only that some authenticator turns a token into a `Principal`; sr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, ClassVar, Protocol, cast
+from typing import Annotated, ClassVar, NamedTuple, Protocol, cast
 from uuid import UUID
 
 from fastapi import Request, Security
@@ -25,14 +23,12 @@ SCOPES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """The signed-in caller: the user's own document, the session and what the token may do."""
 
     user_id: UUID
     session_id: UUID
     scopes: frozenset[str]
-    authenticated_at: datetime
     user: Document
 
 

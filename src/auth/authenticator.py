@@ -2,10 +2,12 @@
 
 from collections import OrderedDict
 from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy import bindparam
 
-from src.auth.jwt import AccessTokens, Claims
+from src.auth.jwt import AccessTokens
 from src.auth.models import Session
 from src.clock import Clock
 from src.database import Database
@@ -28,6 +30,15 @@ _user_of_living_session = Read(
 )
 
 
+class _TokenOf(NamedTuple):
+    """What a verified token says."""
+
+    user_id: UUID
+    session_id: UUID
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
 class SessionAuthenticator:
     """Implements `src.security.Authenticator` with access tokens and sessions.
 
@@ -39,7 +50,7 @@ class SessionAuthenticator:
         self._tokens = tokens
         self._database = database
         self._clock = clock
-        self._remembered: OrderedDict[str, tuple[Claims, frozenset[str]]] = OrderedDict()
+        self._remembered: OrderedDict[str, _TokenOf] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal:
         """The caller of a living session.
@@ -48,25 +59,32 @@ class SessionAuthenticator:
             InvalidTokenError: the token is not ours, has ended, or its session or user has.
         """
         now = self._clock.now()
-        claims, scopes = self._verified(token, now)
+        token_of = self._verified(token, now)
         user = await _user_of_living_session.first(
-            self._database.reads, session_id=claims.sid, user_id=claims.sub, now=now
+            self._database.reads,
+            session_id=token_of.session_id,
+            user_id=token_of.user_id,
+            now=now,
         )
         if user is None:
             raise InvalidTokenError
-        authenticated_at = datetime.fromtimestamp(claims.auth_time, UTC)
-        return Principal(claims.sub, claims.sid, scopes, authenticated_at, user)
+        return Principal(token_of.user_id, token_of.session_id, token_of.scopes, user)
 
-    def _verified(self, token: str, now: datetime) -> tuple[Claims, frozenset[str]]:
+    def _verified(self, token: str, now: datetime) -> _TokenOf:
         known = self._remembered.get(token)
         if known is not None:
-            if known[0].exp > now.timestamp():
+            if known.expires_at > now:
                 return known
             del self._remembered[token]
         claims = self._tokens.verify(token, now)
         if claims is None:
             raise InvalidTokenError
-        known = self._remembered[token] = (claims, frozenset(claims.scope.split()))
+        known = self._remembered[token] = _TokenOf(
+            claims.sub,
+            claims.sid,
+            frozenset(claims.scope.split()),
+            datetime.fromtimestamp(claims.exp, UTC),
+        )
         if len(self._remembered) > MAX_REMEMBERED_TOKENS:
             self._remembered.popitem(last=False)
         return known
