@@ -1,6 +1,6 @@
 """Shapes: which fields a document has, and where in a row or an entity their values are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -20,54 +20,62 @@ class Shape:
     """
 
     def __init__(self, fields: Mapping[str, Column | Constant | Fields]) -> None:
-        flat = {name: value for name, value in fields.items() if not isinstance(value, dict)}
+        own = {name: value for name, value in fields.items() if not isinstance(value, dict)}
+        self._own = _Object(own)
+        self._objects = {
+            name: _Object(value) for name, value in fields.items() if isinstance(value, dict)
+        }
         self.columns: list[Column] = []
-        self._own = _Object(flat, self.columns)
-        self._objects = [
-            (name, _Object(value, self.columns))
-            for name, value in fields.items()
-            if isinstance(value, dict)
-        ]
-
-    def of_row(self, row: asyncpg.Record) -> Document:
-        """The document of a row of `columns`."""
-        document = self._own.of_row(row)
-        for name, nested in self._objects:
-            document[name] = nested.of_row(row)
-        return document
+        self.of_row: Callable[[asyncpg.Record], Document] = self._compile()
 
     def of_values(self, values: Mapping[str, Any], **objects: Mapping[str, Any]) -> Document:
         """The document of values just written; the nested objects' values are given by name."""
         document = self._own.of_values(values)
-        for name, nested in self._objects:
+        for name, nested in self._objects.items():
             document[name] = nested.of_values(objects[name])
         return document
 
     def of_entity(self, entity: object, **objects: Mapping[str, Any]) -> Document:
         """The same of an entity."""
-        values = {name: getattr(entity, name) for name in self._own.names}
+        values = {name: getattr(entity, name) for name in self._own.columns}
         return self.of_values(values, **objects)
+
+    def _compile(self) -> Callable[[asyncpg.Record], Document]:
+        """A function from a row of `columns` to its document, written out as source.
+
+        A dict display is three times as fast as putting the dict together in a loop, which is most
+        of what a list costs in Python.
+        """
+        fields = self._own.source(self.columns)
+        for name, nested in self._objects.items():
+            fields.append(f"{name!r}: {{{', '.join(nested.source(self.columns))}}}")
+        function: Callable[[asyncpg.Record], Document] = eval(  # noqa: S307 - of names in our code
+            f"lambda row: {{{', '.join(fields)}}}"
+        )
+        return function
 
 
 class _Object:
-    """The columns and constants of one object, and where in a row its columns are."""
+    """The columns and constants of one object."""
 
-    def __init__(self, fields: Fields, columns: list[Column]) -> None:
-        """Take the next columns of the row."""
-        own = {name: value for name, value in fields.items() if not isinstance(value, Constant)}
-        self.names = tuple(own)
-        self._constants = {
-            name: value for name, value in fields.items() if isinstance(value, Constant)
-        }
-        self._part = slice(len(columns), len(columns) + len(own))
-        columns.extend(own.values())
+    def __init__(self, fields: Fields) -> None:
+        self.columns: dict[str, Column] = {}
+        self._constants: dict[str, Constant] = {}
+        for name, value in fields.items():
+            if isinstance(value, Constant):
+                self._constants[name] = value
+            else:
+                self.columns[name] = value
 
-    def of_row(self, row: asyncpg.Record) -> Document:
-        document: Document = dict(zip(self.names, row[self._part], strict=True))
-        document.update(self._constants)
-        return document
+    def source(self, columns: list[Column]) -> list[str]:
+        """The items of a dict display, for which the next columns of the row are taken."""
+        items = []
+        for name, column in self.columns.items():
+            items.append(f"{name!r}: row[{len(columns)}]")
+            columns.append(column)
+        return items + [f"{name!r}: {value!r}" for name, value in self._constants.items()]
 
     def of_values(self, values: Mapping[str, Any]) -> Document:
-        document: Document = {name: values[name] for name in self.names}
+        document: Document = {name: values[name] for name in self.columns}
         document.update(self._constants)
         return document

@@ -131,7 +131,6 @@ async def test_after_the_confirmation_the_attackers_secret_and_password_are_void
     await assert_the_victims(client)
 
 
-@pytest.mark.xfail(strict=False, reason="a race: a registration may find the row just deleted")
 async def test_registrations_and_the_confirmation_of_another_at_once(
     client: httpx.AsyncClient, inbox: Inbox
 ) -> None:
@@ -200,7 +199,6 @@ class TestWithoutConfirmation:
         assert (await whoami(client, access)).json()["bio"] == ""
         assert (await client.get("/api/v1/posts")).json()["items"] == []
 
-    @pytest.mark.xfail(reason="a rename is taken back; after 7 days nothing is left to prove")
     @pytest.mark.parametrize("days", [0, 30])
     async def test_an_account_in_use_is_confirmed_as_it_is_however_late(
         self, client: httpx.AsyncClient, app: FastAPI, inbox: Inbox, clock: FrozenClock, days: int
@@ -224,9 +222,6 @@ class TestWithoutConfirmation:
         assert me["email_verified"] is True
         assert (me["username"], me["bio"]) == ("second-name", "mine")
 
-    @pytest.mark.xfail(
-        reason="the newest registration is proven first, and starts the account over"
-    )
     async def test_registering_again_with_the_same_password_loses_nothing(
         self, client: httpx.AsyncClient, inbox: Inbox
     ) -> None:

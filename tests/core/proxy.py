@@ -15,7 +15,7 @@ class Proxy:
     port: int = 0
     _listener: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-    _open: asyncio.Event = field(default_factory=asyncio.Event)
+    _gates: list[asyncio.Event] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -28,8 +28,8 @@ class Proxy:
 
     async def up(self) -> None:
         """Accept connections and let them pass; silenced ones stay silent."""
-        self._open = asyncio.Event()
-        self._open.set()
+        self._gates.append(asyncio.Event())
+        self._gates[-1].set()
         if self._listener is None:
             self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
             self.port = self._listener.sockets[0].getsockname()[1]
@@ -41,11 +41,13 @@ class Proxy:
             self._listener = None
         for writer in self._writers:
             writer.transport.abort()
+        for gate in self._gates:  # whoever waits at one finds his connection cut
+            gate.set()
         await asyncio.sleep(0.05)
 
     def silence(self) -> None:
         """Let nothing pass any more, without a word: a network that swallows packets."""
-        self._open.clear()
+        self._gates[-1].clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -55,16 +57,16 @@ class Proxy:
         else:
             there = await asyncio.open_connection(parts.hostname, parts.port or 5432)
         self._writers.add(there[1])
-        passing = self._open
-        await asyncio.gather(_pass(reader, there[1], passing), _pass(there[0], writer, passing))
+        gate = self._gates[-1]
+        await asyncio.gather(_pass(reader, there[1], gate), _pass(there[0], writer, gate))
 
 
 async def _pass(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passing: asyncio.Event
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event
 ) -> None:
     with suppress(OSError):
         while data := await reader.read(65536):
-            await passing.wait()
+            await gate.wait()
             writer.write(data)
             await writer.drain()
     writer.transport.abort()

@@ -12,7 +12,7 @@ from src.main import create_app
 from tests.core.support import problem_of, small_app, talking_to
 from tests.support import Accounts
 
-OUR_OWN = re.compile(r"[0-9a-f]{32}")
+OUR_OWN = re.compile("[0-9a-f]{16}-[0-9a-f]+")
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
