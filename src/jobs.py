@@ -36,6 +36,7 @@ FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(hours=1)
 STALE_AFTER = timedelta(seconds=30)  # a killed worker's jobs are taken over after this long
 RESTART_SECONDS = 2.0
+SILENT_SECONDS = 10.0
 LONGEST_POLL = timedelta(seconds=5)  # a retry is at most this late
 MAX_JOBS_AT_ONCE = 20
 LOG_KEPT = timedelta(days=30)
@@ -107,7 +108,9 @@ class Worker:
 
     async def _work(self) -> None:
         connection = await asyncpg.connect(
-            self._context.database.url, server_settings={"application_name": "plaza-worker"}
+            self._context.database.url,
+            command_timeout=SILENT_SECONDS,
+            server_settings={"application_name": "plaza-worker"},
         )
         try:
             queue = self._queue = PgQueuer(AsyncpgDriver(connection))
@@ -133,7 +136,7 @@ class Worker:
                 )
         finally:
             self._queue = None
-            await connection.close()
+            connection.terminate()  # close() would wait for a server that may be silent
 
     def _job_function(self, task: Task[Any]) -> Callable[[Job], Awaitable[None]]:
         async def run_job(job: Job) -> None:

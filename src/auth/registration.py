@@ -83,8 +83,10 @@ class RegistrationService:
                 secret_hash=secret_digest(secret),
                 password_hash=password_hash,
                 display_name=_display_name(data),
-                # Without confirmation the account has it from the start, and may change it.
-                username=data.username if self._settings.require_confirmed_email else None,
+                # An account that needs no confirmation has it from the start, and may change it.
+                username=None
+                if opened and not self._settings.require_confirmed_email
+                else data.username,
                 locale=locale,
                 created_at=now,
             )
