@@ -184,6 +184,15 @@ class TestWithoutConfirmation:
         for refresh_token in (evil[1], second_refresh):
             assert code(await refresh(client, refresh_token)) == (400, "invalid_grant")
 
+    async def test_the_owner_gets_the_username_that_he_asked_for(
+        self, client: httpx.AsyncClient, inbox: Inbox, evil: tuple[str, str]
+    ) -> None:
+        secret = await register(client, VICTIM, password=OWN, username="victor")
+        token = await inbox.token(VICTIM, 2)
+        assert (await confirm(client, token, registration_secret=secret)).status_code == 204
+        access, _ = pair(await sign_in(client, "victor", OWN))
+        assert (await whoami(client, access)).json()["username"] == "victor"
+
     async def test_nothing_the_attacker_wrote_stays_in_the_owners_name(
         self, client: httpx.AsyncClient, inbox: Inbox, evil: tuple[str, str]
     ) -> None:

@@ -13,6 +13,7 @@ class Proxy:
 
     target: str
     port: int = 0
+    _up: bool = False
     _listener: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _gates: list[asyncio.Event] = field(default_factory=list)
@@ -26,30 +27,40 @@ class Proxy:
             parts._replace(netloc=f"{user}@127.0.0.1:{self.port}", query="sslmode=disable")
         )
 
-    async def up(self) -> None:
-        """Accept connections and let them pass; silenced ones stay silent."""
+    async def start(self) -> None:
+        """Listen on a free port."""
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    def up(self) -> None:
+        """Let new connections pass; silenced ones stay silent."""
+        self._up = True
         self._gates.append(asyncio.Event())
         self._gates[-1].set()
-        if self._listener is None:
-            self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._listener.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
-        """Cut every connection and refuse new ones."""
-        if self._listener:
-            self._listener.close()
-            self._listener = None
+        """Cut every connection, and new ones as soon as they are made."""
+        self._up = False
         for writer in self._writers:
             writer.transport.abort()
         for gate in self._gates:  # whoever waits at one finds his connection cut
             gate.set()
         await asyncio.sleep(0.05)
 
+    async def stop(self) -> None:
+        """Listen no more."""
+        await self.down()
+        if self._listener:
+            self._listener.close()
+
     def silence(self) -> None:
         """Let nothing pass any more, without a word: a network that swallows packets."""
         self._gates[-1].clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._up:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         parts = urlsplit(self.target)
         if host := parse_qs(parts.query).get("host"):
@@ -76,8 +87,9 @@ async def _pass(
 async def proxy_to(url: str) -> AsyncIterator[Proxy]:
     """A proxy that is up."""
     proxy = Proxy(url)
-    await proxy.up()
+    await proxy.start()
+    proxy.up()
     try:
         yield proxy
     finally:
-        await proxy.down()
+        await proxy.stop()

@@ -53,7 +53,7 @@ async def test_away_is_a_503_and_back_is_back(
         problem_of(answer, 503, "database_unavailable")
         assert int(answer.headers["retry-after"]) >= 1
     assert (await client.get("/health/live")).status_code == 200
-    await proxy.up()
+    proxy.up()
     assert (await client.get("/health/ready")).status_code == 200
     created = await client.post("/api/v1/posts", json=POST, headers=ann.headers)
     assert created.status_code == 201
@@ -89,5 +89,5 @@ async def test_a_silent_network_is_a_503_in_bounded_time(
     for request in requests:
         assert request.result().status_code == 503
         assert request.result().headers["retry-after"]
-    await proxy.up()
+    proxy.up()
     assert (await client.get("/api/v1/posts")).status_code == 200

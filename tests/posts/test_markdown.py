@@ -151,11 +151,6 @@ def test_markdown_becomes_html(source: str, rendered: str) -> None:
     assert render_markdown(source) == rendered.format(rel="noopener noreferrer nofollow ugc")
 
 
-def test_a_table() -> None:
-    rendered = render_markdown("| a | b |\n|---|--:|\n| 1 | 2 |")
-    assert Inspector(rendered).tags == {"table", "thead", "tbody", "tr", "th", "td"}
-
-
 def test_a_block_of_code_is_kept_as_it_is() -> None:
     rendered = render_markdown("```python\nif a < b:\n    '<script>'\n```")
     assert "if a &lt; b:\n    '&lt;script&gt;'\n" in rendered
