@@ -40,7 +40,7 @@ async def register(
     return RegistrationRead(registration_secret=secret)
 
 
-@router.post("/email/confirm", status_code=204)
+@router.post("/email/confirm", status_code=204, response_class=Response)
 async def confirm_email(data: EmailConfirm, confirmations: ConfirmationServiceDep) -> None:
     """Confirm the address with the mailed token and a proof that the registration was yours."""
     await confirmations.confirm(data)
@@ -75,7 +75,7 @@ async def issue_token(
             raise UnsupportedGrantTypeError
 
 
-@router.post("/logout", status_code=204)
+@router.post("/logout", status_code=204, response_class=Response)
 async def sign_out(
     caller: CurrentUser, sessions: SessionServiceDep, data: SignOut | None = None
 ) -> None:

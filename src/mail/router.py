@@ -47,7 +47,7 @@ async def list_mail(request: Request, mailbox: MailboxDep, to: str | None = None
     return _page_or_json(request, "mailbox/list.html", MailList(items=mails))
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, response_class=Response)
 async def empty_mailbox(mailbox: MailboxDep) -> None:
     """Delete every mail."""
     await asyncio.to_thread(mailbox.clear)

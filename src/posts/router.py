@@ -55,16 +55,16 @@ async def create(
     )
 
 
-@router.get("/{id_or_slug}", response_model=PostRead)
+@router.get("/{post_id}", response_model=PostRead)
 async def read(
     request: Request,
-    id_or_slug: Annotated[str, Path(max_length=200)],
+    post_id: Annotated[str, Path(max_length=200, description="The id or the slug")],
     viewer: OptionalPrincipal,
     reads: ReadsDep,
 ) -> Response:
     """A published post, or one's own draft."""
     reader_id = viewer.user_id if viewer and "posts:read" in viewer.scopes else None
-    post = await read_post(reads, id_or_slug, reader_id)
+    post = await read_post(reads, post_id, reader_id)
     if post is None:
         raise NotFoundError
     return versioned(request, post, post["version"])
@@ -84,7 +84,7 @@ async def update(
     return versioned(request, FULL.of_entity(post, author=writer.user), post.version)
 
 
-@router.delete("/{post_id}", status_code=204)
+@router.delete("/{post_id}", status_code=204, response_class=Response)
 async def delete(
     post_id: UUID, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
 ) -> None:

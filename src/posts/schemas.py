@@ -77,7 +77,10 @@ class PostAuthor(Output):
 
 
 class PostSummary(Output):
-    """A post in a list."""
+    """A post in a list.
+
+    Covers, likes, comments and bookmarks are not there yet: their fields are null, 0 or false.
+    """
 
     id: UUID
     slug: str

@@ -50,7 +50,10 @@ class UserRead(Output):
 
 
 class UserProfile(Output):
-    """What everybody may see of a user."""
+    """What everybody may see of a user.
+
+    Avatars and following are not there yet: their fields are null, 0 or false.
+    """
 
     id: UUID
     username: str
