@@ -27,9 +27,10 @@ async def run_database() -> AsyncIterator[str]:
     """The URL of a filled database of this run alone, dropped at the end.
 
     It lives on the server of DATABASE_URL, or on the embedded one, which is kept off the server's
-    core. The filled original is made anew when a migration or `benchmarks/data.py` has changed.
+    core. The filled original is made anew when what makes it has changed.
     Commits do not wait for the disk, which is not what is measured.
     """
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
     url = given_url = os.environ.get("DATABASE_URL")
     if not url:
         url = await asyncio.to_thread(_start_embedded)

@@ -16,8 +16,8 @@ SERVER_CORES = _CORES[:1]
 OTHER_CORES = _CORES[1:] or _CORES
 
 
-def secrets() -> Settings:
-    """Settings with the keys that the servers find under `DATA_DIR`."""
+def settings_with_keys() -> Settings:
+    """Settings with the keys that the servers find under `DATA_DIR`, made at the first run."""
     return Settings(
         _env_file=None,
         environment="test",

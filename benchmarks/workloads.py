@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from jose import jwt
 
 from benchmarks import data
-from benchmarks.environment import PUBLIC_URL, secrets
+from benchmarks.environment import PUBLIC_URL, settings_with_keys
 from benchmarks.servers import IDIOMATIC
 from src.auth.jwt import AccessTokens, Claims
 
@@ -96,7 +96,7 @@ def logins() -> list[str]:
 
 def _callers(server: str) -> list[dict[str, str]]:
     """An Authorization header for each of the first sessions."""
-    settings = secrets()
+    settings = settings_with_keys()
     now = datetime.now(UTC)
     issued_at, expires_at = int(now.timestamp()), int((now + TOKEN_LIFETIME).timestamp())
     plaza = AccessTokens(settings.jwt_private_key.get_secret_value(), PUBLIC_URL)

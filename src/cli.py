@@ -18,6 +18,7 @@ from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError
+from src.http_protocol import BoundedHttpProtocol
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
@@ -41,6 +42,7 @@ def serve() -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=BoundedHttpProtocol,
         log_config=str(LOGGING_CONFIG),
         access_log=False,
         server_header=False,

@@ -75,7 +75,11 @@ class Settings(BaseSettings):
     access_token_lifetime: Duration = timedelta(minutes=10)
     session_idle_lifetime: Duration = timedelta(days=14)
     session_absolute_lifetime: Duration = timedelta(days=60)
-    refresh_grace: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=10)
+    refresh_grace: Annotated[
+        timedelta,
+        BeforeValidator(_seconds),
+        Field(ge=timedelta(0), le=timedelta(minutes=1)),
+    ] = timedelta(seconds=10)
     email_link_lifetime: Duration = timedelta(hours=24)
     email_links_per_hour: Annotated[int, Field(ge=1)] = 5
     bcrypt_rounds: Annotated[int, Field(ge=4, le=20)] = 12
@@ -158,10 +162,12 @@ class Settings(BaseSettings):
             "SMTP_URL": self.smtp_url,
         }
         problems = [f"set {name}" for name, value in required.items() if not value]
-        if 0 < len(self.secret_key.get_secret_value()) < MINIMUM_SECRET_LENGTH:
+        secret = self.secret_key.get_secret_value()
+        if secret and len(secret.strip()) < MINIMUM_SECRET_LENGTH:
             problems.append(f"SECRET_KEY needs {MINIMUM_SECRET_LENGTH} characters or more")
-        if self.public_url and urlsplit(self.public_url).scheme != "https":
-            problems.append("PUBLIC_URL must begin with https://")
+        for name, url in {"PUBLIC_URL": self.public_url, "FRONTEND_URL": self.frontend_url}.items():
+            if url and not _is_https_origin(url):
+                problems.append(f"{name} must begin with https:// and a host, without a query")
         if self.bcrypt_rounds < MINIMUM_PRODUCTION_BCRYPT_ROUNDS:
             problems.append(f"BCRYPT_ROUNDS must be {MINIMUM_PRODUCTION_BCRYPT_ROUNDS} or more")
         if problems:
@@ -179,6 +185,11 @@ class Settings(BaseSettings):
                 with suppress(FileExistsError):  # another process was first: its secret counts
                     path.hardlink_to(file.name)
         return SecretStr(path.read_text())
+
+
+def _is_https_origin(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def _new_private_key() -> str:

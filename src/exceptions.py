@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
+from re import Pattern
 from typing import Any, ClassVar
 
 import asyncpg
@@ -195,7 +197,7 @@ def _known_methods(request: Request) -> set[str]:
     """The methods of every route at the request's path (RFC 9110, section 15.5.6)."""
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
-        if route.path and compile_path(route.path)[0].match(request.scope["path"]):
+        if route.path and _pattern(route.path).match(request.scope["path"]):
             methods |= route.methods or set()
     return methods | {"HEAD"} if "GET" in methods else methods
 
@@ -239,6 +241,11 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
 
 async def _handle_pool_timeout(request: Request, _: PoolTimeoutError) -> Response:
     return _respond(request, OverloadedError())
+
+
+@cache
+def _pattern(path: str) -> Pattern[str]:
+    return compile_path(path)[0]
 
 
 def _printable(text: str) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.config import Settings
@@ -121,6 +122,8 @@ class GuardMiddleware:
             return
         try:
             await self.app(scope, limited, send_noted)
+        except ClientDisconnect:
+            logger.debug("the client went away")
         except Exception:
             logger.exception("unhandled error")
             if not started:

@@ -3,8 +3,9 @@
 import re
 from typing import Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+MAX_FIELDS = 100
 # Control characters, line and paragraph separators, and marks that reverse the text around them.
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -38,6 +39,14 @@ class Input(BaseModel):
     """The base of everything that comes in: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bound_fields(cls, data: object) -> object:
+        """One error for a flood of fields, which would each get their own."""
+        if isinstance(data, dict) and len(data) > MAX_FIELDS:
+            raise ValueError("Too many fields")
+        return data
 
 
 def left_out() -> Any:

@@ -27,7 +27,7 @@ from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username
 
-MAX_REGISTRATIONS_PER_HOUR = 100  # of one address; what is beyond is answered and forgotten
+MAX_REGISTRATIONS = 100  # of one address, from when there are as many an hour
 MAX_REPLACEMENTS = 10  # of the account by a confirmation, between our INSERT and our SELECT
 THROTTLE_WINDOW = timedelta(hours=1)
 
@@ -76,7 +76,7 @@ class RegistrationService:
         count, _ = await count_attempt(
             self._session, f"register:{data.email}", THROTTLE_WINDOW, now
         )
-        if not confirmed and count <= MAX_REGISTRATIONS_PER_HOUR:
+        if not confirmed:
             registration = Registration(
                 user_id=user_id,
                 opened_account=opened,
@@ -92,6 +92,8 @@ class RegistrationService:
             )
             self._session.add(registration)
             await self._session.flush()
+            if count > MAX_REGISTRATIONS:
+                await self._forget_oldest_registrations(user_id)
         if count <= self._settings.email_links_per_hour:
             if confirmed:
                 payload = tasks.AlreadyRegistered(user_id=user_id)
@@ -151,6 +153,21 @@ class RegistrationService:
             if user := await self._session.scalar(find):
                 return user.id, False, user.email_verified
         raise ConflictError("Two requests collided: try again")
+
+    async def _forget_oldest_registrations(self, user_id: UUID) -> None:
+        newest = (
+            select(Registration.id)
+            .where(Registration.user_id == user_id)
+            .order_by(Registration.id.desc())
+            .limit(MAX_REGISTRATIONS)
+        )
+        await self._session.execute(
+            delete(Registration).where(
+                Registration.user_id == user_id,
+                Registration.opened_account.is_(False),
+                Registration.id.not_in(newest),
+            )
+        )
 
     async def _send_link(self, user_id: UUID, locale: str, now: datetime) -> None:
         link = EmailLink(

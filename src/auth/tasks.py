@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import delete
+from sqlalchemy import delete, or_
 
 from src.auth.models import EmailLink, Registration, Session, Throttle
 from src.auth.opaque_tokens import OpaqueTokens
@@ -84,15 +84,21 @@ already_registered = Task("auth.already_registered", AlreadyRegistered, _send_al
 
 
 async def _forget_what_ended(context: JobContext) -> None:
-    """Delete what expired: sessions, links, registrations, throttles that count nothing."""
+    """Delete what ended: sessions, links, registrations, never confirmed accounts, throttles."""
     now = context.clock.now()
     async with context.database.independent_transaction() as session:
-        await session.execute(delete(Session).where(Session.expires_at <= now))
+        ended = or_(Session.expires_at <= now, Session.ended_at <= now - DAY)
+        await session.execute(delete(Session).where(ended))
         await session.execute(delete(EmailLink).where(EmailLink.expires_at <= now))
         oldest_registration = now - REGISTRATION_KEPT
         await session.execute(
             delete(Registration).where(Registration.created_at <= oldest_registration)
         )
+        if context.settings.require_confirmed_email:
+            never_confirmed = User.email_verified_at.is_(None)
+            await session.execute(
+                delete(User).where(never_confirmed, User.created_at <= oldest_registration)
+            )
         await session.execute(delete(Throttle).where(Throttle.window_started_at <= now - DAY))
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, literal_column, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from src.pagination import decode_cursor
+from src.pagination import MAX_LIMIT, decode_cursor
 from src.posts.models import Post
 from src.posts.schemas import PostFilter
 from src.reads import Read, ReadPool
@@ -42,6 +42,7 @@ _SUMMARY: dict[str, Column | Constant | Fields] = {
 }
 SUMMARY = Shape(_SUMMARY)
 FULL = Shape(_SUMMARY | {"body": Post.body, "body_html": Post.body_html})
+COMPILED_LIMITS = (21, MAX_LIMIT + 1)
 # Only in this form is it an id: `UUID()` would also take a slug of 32 hexadecimal digits.
 _CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -71,7 +72,7 @@ async def read_post(reads: ReadPool, id_or_slug: str, viewer_id: UUID | None) ->
 async def list_posts(
     reads: ReadPool, which: PostFilter, viewer_id: UUID | None
 ) -> tuple[list[Document], str]:
-    """One row more than a page, newest first, and the field the order goes by.
+    """More rows than a page, if there are more, newest first; and the field the order goes by.
 
     Raises:
         InvalidInputError: the cursor is not one of ours.
@@ -87,7 +88,8 @@ async def list_posts(
         parameters["viewer_id"] = viewer_id
     if which.cursor is not None:
         parameters["at"], parameters["id"] = decode_cursor(which.cursor)
-    read = _list_read(which.status, which.fields, which.limit + 1, frozenset(parameters))
+    limit = next(limit for limit in COMPILED_LIMITS if limit > which.limit)
+    read = _list_read(which.status, which.fields, limit, frozenset(parameters))
     rows = await read.all(reads, **parameters)
     return rows, _sort_column(which.status).key
 

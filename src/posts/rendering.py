@@ -6,7 +6,9 @@ from src.posts.markdown import render_markdown
 from src.threads import BoundedThreads
 
 WORST_SECONDS = 15e-6  # a character of the worst Markdown; prose takes a hundredth of it
-SHORT = 1500  # characters: up to here a thread is not worth it
+SHORT = 1500  # characters, and
+PLAIN = 100  # of them markup: up to here a thread is not worth it
+MARKUP = "[]!*_`~<&|\\"
 
 MAX_WAITING = 1_000_000  # characters
 
@@ -19,6 +21,6 @@ async def render(source: str) -> str:
     Raises:
         OverloadedError: too many long texts at once.
     """
-    if len(source) <= SHORT:
+    if len(source) <= SHORT and sum(map(source.count, MARKUP)) <= PLAIN:
         return render_markdown(source)
     return await _threads.run(partial(render_markdown, source), len(source))

@@ -1,16 +1,17 @@
 """What travels about posts."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
 from src.users.schemas import Username
 
 MAX_TAGS = 10
+MAX_FULL_TEXTS = 20
 
 Status: TypeAlias = Literal["draft", "published"]
 
@@ -65,6 +66,12 @@ class PostFilter(Input):
     fields: Literal["summary", "full"] = "summary"
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
+
+    @model_validator(mode="after")
+    def _bound_full_texts(self) -> Self:
+        if self.fields == "full" and self.limit > MAX_FULL_TEXTS:
+            raise ValueError(f"At most {MAX_FULL_TEXTS} posts with their full text")
+        return self
 
 
 class PostAuthor(Output):

@@ -96,7 +96,7 @@ async def app(settings: Settings, database: Database, database_url: str) -> Fast
         await session.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
         for number in (first, second):
             await session.execute(text("UPDATE note SET small = 7 WHERE id = :id"), {"id": number})
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
 
     return app
 
@@ -195,8 +195,8 @@ async def test_what_postgresql_refuses_has_a_problem_of_its_own(
 async def test_a_deadlock_is_a_conflict_and_the_other_side_succeeds(
     client: httpx.AsyncClient,
 ) -> None:
-    for number in (1, 2):
-        await client.post("/notes", json={"id": number, "name": str(number)})
+    notes = [client.post("/notes", json={"id": number, "name": str(number)}) for number in (1, 2)]
+    await asyncio.gather(*notes)  # at once, so that both connections are open
     answers = await asyncio.gather(
         client.post("/swap", params={"first": 1, "second": 2}),
         client.post("/swap", params={"first": 2, "second": 1}),
@@ -219,7 +219,7 @@ async def test_a_statement_that_takes_too_long_is_stopped(client: httpx.AsyncCli
 
 
 async def test_who_waits_too_long_for_a_connection_is_told(client: httpx.AsyncClient) -> None:
-    sleeps = [client.get("/sleep", params={"seconds": 0.45}) for _ in range(3)]
+    sleeps = [client.get("/sleep", params={"seconds": 0.4}) for _ in range(3)]
     first, second, third = sorted(
         await asyncio.gather(*sleeps), key=lambda answer: answer.status_code
     )

@@ -1,10 +1,12 @@
 """A job exists if and only if its transaction was committed."""
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from src import jobs
 from src.exceptions import AppError
 from tests.jobs.support import Desk, Note, task, until
 
@@ -46,7 +48,10 @@ async def test_a_job_is_not_seen_before_the_commit_nor_after_a_rollback(desk: De
     assert await desk.jobs() == []
 
 
-async def test_a_job_is_seen_the_moment_it_is_committed(desk: Desk) -> None:
+async def test_a_job_is_seen_the_moment_it_is_committed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LONGEST_POLL", timedelta(seconds=30))
     started: list[float] = []
     loop = asyncio.get_running_loop()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from uuid import uuid4
 
 import httpx
@@ -74,7 +75,9 @@ async def test_told_to_stop_it_finishes_what_it_began_and_begins_nothing(desk: D
     assert [job["state"] for job in await desk.jobs()] == ["queued"]
 
 
-async def test_idle_it_stops_at_once(desk: Desk) -> None:
+async def test_idle_it_stops_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LONGEST_POLL", timedelta(seconds=30))
+
     async def run(_: int) -> None:
         pass
 
