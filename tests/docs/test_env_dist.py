@@ -63,8 +63,8 @@ def test_it_shows_every_default() -> None:
 @pytest.mark.parametrize("value", ["600", "00:10:00", "PT10M"])
 def test_durations_are_read_as_it_says(tmp_path: Path, value: str) -> None:
     file = tmp_path / ".env"
-    file.write_text(f"REFRESH_GRACE={value}\n")
-    assert Settings(_env_file=file).refresh_grace == timedelta(minutes=10)
+    file.write_text(f"ACCESS_TOKEN_LIFETIME={value}\n")
+    assert Settings(_env_file=file).access_token_lifetime == timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("recipe", recipes())
