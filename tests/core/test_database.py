@@ -83,7 +83,9 @@ async def app(settings: Settings, database: Database, database_url: str) -> Fast
     @app.get("/unused")
     async def unused(session: SessionDep) -> int:
         found = await query(
-            database_url, "SELECT FROM pg_stat_activity WHERE application_name = 'plaza'"
+            database_url,
+            "SELECT FROM pg_stat_activity"
+            " WHERE application_name = 'plaza' AND datname = current_database()",
         )
         return len(found)
 
