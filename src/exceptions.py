@@ -231,6 +231,7 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             | asyncpg.OperatorInterventionError()
             | asyncpg.InsufficientResourcesError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()  # the connection was cut off in mid-conversation
             | ConnectionError()
             | TimeoutError()
         ):
@@ -263,6 +264,7 @@ def install(app: FastAPI) -> None:
         DBAPIError: _handle_database_error,
         asyncpg.PostgresError: _handle_database_error,
         asyncpg.InterfaceError: _handle_database_error,
+        asyncpg.InternalClientError: _handle_database_error,
         ConnectionError: _handle_database_error,
         TimeoutError: _handle_database_error,
     }
