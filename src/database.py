@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from src import embedded_postgres
 from src.config import Settings
 from src.exceptions import DatabaseUnavailableError
 from src.ids import uuid7
-from src.reads import ReadPool
+from src.pool import Pool, Transaction
 
 
 class Base(DeclarativeBase):
@@ -62,25 +63,27 @@ class Timestamped:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The connections of one process: ORM sessions for writes, a FIFO pool for reads."""
+    """The connections of one process: ORM sessions, and FIFO pools for compiled statements."""
 
     url: str
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
-    reads: ReadPool
+    reads: Pool
+    writes: Pool
 
     @classmethod
     def open(cls, url: str, settings: Settings) -> "Database":
         """Prepare both pools for `url` (`postgresql://…`); connections open when first needed."""
         statement_timeout = f"{int(settings.statement_timeout_seconds * 1000)}ms"
+        # PostgreSQL's own limit comes first; this one is for when it is silent.
+        silence_seconds = settings.statement_timeout_seconds + 1
 
-        async def connect() -> asyncpg.Connection:
+        async def connect(command_timeout: float | None = None) -> asyncpg.Connection:
             try:
                 return await asyncpg.connect(
                     url,
                     timeout=settings.database_wait_seconds,
-                    # PostgreSQL's own limit comes first; this one is for when it is silent.
-                    command_timeout=settings.statement_timeout_seconds + 1,
+                    command_timeout=command_timeout,
                     server_settings={
                         "application_name": "plaza",
                         "timezone": "UTC",
@@ -91,9 +94,12 @@ class Database:
             except (OSError, asyncpg.PostgresConnectionError) as error:
                 raise DatabaseUnavailableError from error
 
+        def pool(size: int) -> Pool:
+            return Pool(connect, size, settings.database_wait_seconds, silence_seconds)
+
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=connect,
+            async_creator=partial(connect, silence_seconds),
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.database_wait_seconds,
@@ -103,12 +109,14 @@ class Database:
             url=url,
             engine=engine,
             sessions=async_sessionmaker(engine, expire_on_commit=False),
-            reads=ReadPool(connect, settings.read_pool_size, settings.database_wait_seconds),
+            reads=pool(settings.read_pool_size),
+            writes=pool(settings.database_pool_size),
         )
 
     async def close(self) -> None:
         """Close every connection."""
         await self.reads.close()
+        await self.writes.close()
         await self.engine.dispose()
 
     @asynccontextmanager
@@ -159,9 +167,9 @@ async def get_database(request: Request) -> Database:
     return database
 
 
-async def get_reads(request: Request) -> ReadPool:
+async def get_reads(request: Request) -> Pool:
     """The pool that answers reads."""
-    reads: ReadPool = request.app.state.database.reads
+    reads: Pool = request.app.state.database.reads
     return reads
 
 
@@ -175,7 +183,17 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
         await session.commit()
 
 
+async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
+    """The request's transaction for compiled statements, committed before the response is sent.
+
+    A request has this or a session, never both.
+    """
+    async with Transaction(request.app.state.database.writes) as transaction:
+        yield transaction
+
+
 DatabaseDep = Annotated[Database, Depends(get_database)]
-ReadsDep = Annotated[ReadPool, Depends(get_reads)]
+ReadsDep = Annotated[Pool, Depends(get_reads)]
 # scope="function": the code after `yield` runs before the response, so a failed commit is an error.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+TransactionDep = Annotated[Transaction, Depends(get_transaction, scope="function")]

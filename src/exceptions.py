@@ -224,7 +224,11 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             return _respond(request, InvalidInputError("A value is outside what can be stored"))
         case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
             return _respond(request, ConflictError("Two requests collided: try again"))
-        case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError():
+        case (
+            asyncpg.QueryCanceledError()
+            | asyncpg.LockNotAvailableError()
+            | asyncpg.InvalidCachedStatementError()  # a migration changed a table meanwhile
+        ):
             return _respond(request, OverloadedError())
         case (
             asyncpg.PostgresConnectionError()

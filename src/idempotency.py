@@ -1,22 +1,25 @@
 """Idempotency-Key: a repeated POST gets the first answer again instead of creating twice."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Request, Response
-from sqlalchemy import ForeignKey, Index, delete, func, select
+from sqlalchemy import ForeignKey, Index, bindparam, delete, func, insert
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, SessionDep
+from src.database import Base, TransactionDep
 from src.dependencies import ClockDep
 from src.exceptions import AppError, ConflictError
 from src.jobs import JobContext, Schedule
+from src.pool import Transaction
+from src.reads import Read, Statement
 from src.security import Principal, current_principal
+from src.shapes import Shape
 
 KEPT = timedelta(hours=24)
 _KEPT_HEADERS = ("content-type", "location", "etag")
@@ -62,11 +65,37 @@ class Replay(Exception):
         self.response = response
 
 
+_lock = Read(
+    Shape({"locked": func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0))})
+)
+_kept_answer = Read(
+    Shape(
+        {
+            "request_hash": IdempotencyRecord.request_hash,
+            "status": IdempotencyRecord.status,
+            "headers": IdempotencyRecord.headers,
+            "body": IdempotencyRecord.body,
+        }
+    ),
+    lambda rows: rows.where(
+        IdempotencyRecord.user_id == bindparam("user_id"), IdempotencyRecord.key == bindparam("key")
+    ),
+)
+_forget = Statement(
+    delete(IdempotencyRecord).where(
+        IdempotencyRecord.user_id == bindparam("user_id"),
+        IdempotencyRecord.key == bindparam("key"),
+        IdempotencyRecord.created_at <= bindparam("oldest"),
+    )
+)
+_keep_answer = Statement(insert(IdempotencyRecord))
+
+
 @dataclass(frozen=True, slots=True)
 class Idempotency:
     """The key of the current request, if it has one."""
 
-    session: AsyncSession
+    transaction: Transaction
     user_id: UUID
     key: str | None
     request_hash: bytes
@@ -75,29 +104,26 @@ class Idempotency:
     async def remember(self, response: Response) -> Response:
         """Keep the answer under the key, in the same transaction as what it reports."""
         if self.key is not None:
-            self.session.add(
-                IdempotencyRecord(
-                    user_id=self.user_id,
-                    key=self.key,
-                    request_hash=self.request_hash,
-                    status=response.status_code,
-                    headers={
-                        name: response.headers[name]
-                        for name in _KEPT_HEADERS
-                        if name in response.headers
-                    },
-                    body=bytes(response.body),
-                    created_at=self.now,
-                )
-            )
-            await self.session.flush()
+            headers = {
+                name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
+            }
+            answer = {
+                "user_id": self.user_id,
+                "key": self.key,
+                "request_hash": self.request_hash,
+                "status": response.status_code,
+                "headers": json.dumps(headers),
+                "body": bytes(response.body),
+                "created_at": self.now,
+            }
+            await _keep_answer.run(self.transaction, answer)
         return response
 
 
 async def get_idempotency(
     request: Request,
     caller: Annotated[Principal, Depends(current_principal)],
-    session: SessionDep,
+    transaction: TransactionDep,
     clock: ClockDep,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
@@ -112,28 +138,22 @@ async def get_idempotency(
     """
     now = clock.now()
     if idempotency_key is None:
-        return Idempotency(session, caller.user_id, None, b"", now)
+        return Idempotency(transaction, caller.user_id, None, b"", now)
     request_hash = hashlib.sha256(
         f"{request.method} {request.url.path}\n".encode() + await request.body()
     ).digest()
-    subject = f"idempotency:{caller.user_id}:{idempotency_key}"
-    if not await session.scalar(
-        select(func.pg_try_advisory_xact_lock(func.hashtextextended(subject, 0)))
-    ):
+    name = f"idempotency:{caller.user_id}:{idempotency_key}"
+    lock = await _lock.first(transaction, key=name)
+    if not (lock and lock["locked"]):
         raise KeyInUseError
-    found = (
-        IdempotencyRecord.user_id == caller.user_id,
-        IdempotencyRecord.key == idempotency_key,
-    )
-    await session.execute(
-        delete(IdempotencyRecord).where(*found, IdempotencyRecord.created_at <= now - KEPT)
-    )
-    record = await session.scalar(select(IdempotencyRecord).where(*found))
-    if record is None:
-        return Idempotency(session, caller.user_id, idempotency_key, request_hash, now)
-    if record.request_hash != request_hash:
+    found = {"user_id": caller.user_id, "key": idempotency_key}
+    await _forget.run(transaction, found | {"oldest": now - KEPT})
+    answer = await _kept_answer.first(transaction, **found)
+    if answer is None:
+        return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, now)
+    if answer["request_hash"] != request_hash:
         raise KeyReusedError
-    raise Replay(Response(record.body, record.status, record.headers))
+    raise Replay(Response(answer["body"], answer["status"], json.loads(answer["headers"])))
 
 
 def install(app: FastAPI) -> None:

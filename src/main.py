@@ -22,10 +22,12 @@ from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.plans import PlanMiddleware
 from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
-API_ROUTERS = [posts_router, users_router, auth_router]  # the busiest first: matching is in order
+API_PREFIX = "/api/v1"
+API_ROUTERS = [auth_router, posts_router, users_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -67,7 +69,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.settings = settings
     app.state.clock = clock or Clock()
     for router in API_ROUTERS:
-        app.include_router(router)
+        app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
     if settings.environment != "production":
@@ -76,6 +78,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     exceptions.install(app)
     openapi.install(app)
     idempotency.install(app)
+    app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
     app.add_middleware(GuardMiddleware, settings=settings)
     if settings.cors_origins:
         app.add_middleware(

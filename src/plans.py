@@ -5,16 +5,18 @@ FastAPI resolves dependencies anew for each request, which costs several times w
 functions, `yield` dependencies with scope="function", path, query and header parameters, one JSON
 body, and endpoints that return a Response. For anything else, and for every invalid value, FastAPI
 itself answers, so that both ways give the same answers; in that case dependencies run once more.
-docs/decisions/reads-and-writes.md has the figures.
+Without `PlanMiddleware` the application does the same, slower. docs/decisions/reads-and-writes.md
+has the figures.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from re import Pattern
 from typing import Any, get_type_hints
 
 import orjson
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.params import File, Form
@@ -22,6 +24,8 @@ from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel
 from starlette.datastructures import Headers, QueryParams
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class UnplannedError(Exception):
@@ -57,9 +61,10 @@ class _Step:
         self._path = dependant.path_params
         self._query = _Parameters(dependant.query_params) if dependant.query_params else None
         self._headers = _Parameters(dependant.header_params) if dependant.header_params else None
-        self._body = dependant.body_params
+        self.body = dependant.body_params[0] if dependant.body_params else None
 
-    async def arguments(self, request: Request, results: list[Any]) -> dict[str, Any]:
+    def arguments(self, request: Request, results: list[Any]) -> dict[str, Any]:
+        """All but the body's."""
         values = {name: results[index] for name, index in self.given}
         values.update(self.constants)
         for name in self._request_names:
@@ -76,10 +81,6 @@ class _Step:
             sent = any(name in self._headers.names for name, _ in request.scope["headers"])
             defaults = None if sent else self._headers.defaults
             values.update(defaults or self._headers.parse(request.headers))
-        for parameter in self._body:
-            value, errors = parameter.validate(await _json_body(request), loc=("body",))
-            _require(errors)
-            values[parameter.name] = value
         return values
 
 
@@ -97,6 +98,7 @@ class Plan:
             raise UnplannedError
         self._steps: list[_Step] = []
         self._add(route.dependant, {})
+        self._opens_contexts = any(step.opens_context for step in self._steps)
 
     async def answer(self, request: Request) -> Response:
         """Make the calls; when this returns, the contexts they opened are closed.
@@ -104,14 +106,22 @@ class Plan:
         Raises:
             UnplannedError: a value is not valid; what the calls had begun is undone.
         """
-        results: list[Any] = []
+        if not self._opens_contexts:
+            return await self._run(request, None)
         async with AsyncExitStack() as stack:
-            for step in self._steps:
-                result = step.call(**await step.arguments(request, results))
-                if step.opens_context:
-                    results.append(await stack.enter_async_context(result))
-                else:
-                    results.append(await result)
+            return await self._run(request, stack)
+
+    async def _run(self, request: Request, stack: AsyncExitStack | None) -> Response:
+        results: list[Any] = []
+        for step in self._steps:
+            arguments = step.arguments(request, results)
+            if step.body:
+                arguments[step.body.name] = await _parsed_body(step.body, request)
+            result = step.call(**arguments)
+            if stack and step.opens_context:
+                results.append(await stack.enter_async_context(result))
+            else:
+                results.append(await result)
         response: Response = results[-1]
         return response
 
@@ -132,6 +142,70 @@ class Plan:
         self._steps.append(step)
         planned[key] = len(self._steps) - 1
         return planned[key]
+
+
+class PlanMiddleware:
+    """Answers the planned routes of the routers; everything else goes on to FastAPI.
+
+    So do all requests while `app.dependency_overrides` is in use, and those under a `root_path`.
+    """
+
+    def __init__(self, app: ASGIApp, routers: Iterable[APIRouter], prefix: str) -> None:
+        self.app = app
+        self._prefix = prefix
+        # By the first segment after the prefix; unplanned routes too, since the first match counts.
+        self._routes: dict[str, list[tuple[Pattern[str], Collection[str], Plan | None]]] = {}
+        for router in routers:
+            for route in router.routes:
+                if isinstance(route, APIRoute):
+                    path, _, _ = compile_path(prefix + route.path)
+                    routes = self._routes.setdefault(_segment(route.path), [])
+                    routes.append((path, route.methods or (), _plan(route)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        plan = self._find(scope)
+        if plan is None:
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive, send)
+        try:
+            response = await plan.answer(request)
+        except UnplannedError:
+            await self.app(scope, _replay(request, receive), send)
+            return
+        except Exception as error:
+            handlers = scope["app"].exception_handlers
+            known = next((kind for kind in type(error).__mro__ if kind in handlers), None)
+            if known is None:
+                raise
+            response = await handlers[known](request, error)
+        await response(scope, receive, send)
+
+    def _find(self, scope: Scope) -> Plan | None:
+        """The plan of the first route that matches; its path parameters go into the scope."""
+        if scope["type"] != "http" or scope["root_path"] or scope["app"].dependency_overrides:
+            return None
+        method, path = scope["method"], scope["path"]
+        if not path.startswith(self._prefix):
+            return None
+        for pattern, methods, plan in self._routes.get(_segment(path[len(self._prefix) :]), ()):
+            if method in methods and (found := pattern.match(path)):
+                scope["path_params"] = found.groupdict()
+                return plan
+        return None
+
+
+def _segment(path: str) -> str:
+    """The first segment: `posts` of `/posts/1`."""
+    return path.split("/", 2)[1] if path.startswith("/") else ""
+
+
+def _plan(route: APIRoute) -> Plan | None:
+    try:
+        return Plan(route)
+    except UnplannedError:
+        return None
 
 
 def _step(dependant: Dependant) -> _Step:
@@ -164,16 +238,34 @@ def _is_json_model(body: Any) -> bool:
     )
 
 
-async def _json_body(request: Request) -> object:
+async def _parsed_body(body: Any, request: Request) -> Any:
     media_type = request.headers.get("content-type", "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise UnplannedError
     try:
-        return orjson.loads(await request.body())
+        document = orjson.loads(await request.body())
     except orjson.JSONDecodeError:
         raise UnplannedError from None
+    value, errors = body.validate(document, loc=("body",))
+    _require(errors)
+    return value
 
 
 def _require(errors: Sequence[Any] | None) -> None:
     if errors:
         raise UnplannedError
+
+
+def _replay(request: Request, receive: Receive) -> Receive:
+    """`receive` for a second reader of the body."""
+    if not hasattr(request, "_body"):
+        return receive
+    received: bytes = request._body  # noqa: SLF001 - there is no public way to ask whether it was read
+    body: Message | None = {"type": "http.request", "body": received, "more_body": False}
+
+    async def receive_again() -> Message:
+        nonlocal body
+        message, body = body, None
+        return message or await receive()
+
+    return receive_again

@@ -20,7 +20,8 @@ from src.auth.registration import secret_digest
 from src.auth.schemas import EmailConfirm
 from src.clock import Clock
 from src.ids import uuid7
-from src.reads import Read, ReadPool
+from src.pool import Pool
+from src.reads import Read
 from src.shapes import Shape
 from src.users.models import User
 from src.users.service import suggest_username
@@ -62,7 +63,7 @@ class ConfirmationService:
     def __init__(
         self,
         session: AsyncSession,
-        reads: ReadPool,
+        reads: Pool,
         hasher: PasswordHasher,
         links: OpaqueTokens,
         clock: Clock,
@@ -118,6 +119,11 @@ class ConfirmationService:
         Raises:
             ConfirmationProofRequiredError: it fits nothing.
         """
+        # Before the secret: that of a later registration would start the visitor's account over.
+        if data.password:
+            for account in await _account.all(self._reads, user_id=user_id):
+                if await self._fits(data.password, account["password_hash"]):
+                    return None
         if data.registration_secret:
             found = await _registration_by_secret.first(
                 self._reads, user_id=user_id, secret_hash=secret_digest(data.registration_secret)
@@ -125,9 +131,6 @@ class ConfirmationService:
             if found:
                 return UUID(found["id"])
         if data.password:
-            for account in await _account.all(self._reads, user_id=user_id):
-                if await self._fits(data.password, account["password_hash"]):
-                    return None
             for registration in await _newest_registrations.all(self._reads, user_id=user_id):
                 if await self._fits(data.password, registration["password_hash"]):
                     return UUID(registration["id"])
@@ -160,7 +163,7 @@ class ConfirmationService:
         owner = User(
             id=uuid7(),
             email=user.email,
-            username=suggest_username(registration.display_name, user.email),
+            username=suggest_username(registration.display_name),
             display_name=registration.display_name,
             locale=registration.locale,
             password_hash=registration.password_hash,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from src.auth.dependencies import (
     ConfirmationServiceDep,
@@ -20,11 +20,10 @@ from src.auth.schemas import (
     TokenRead,
 )
 from src.auth.token_request import FORM_SCHEMA, read_token_request
-from src.routing import Router
 from src.users.dependencies import CurrentUser
 from src.users.locales import preferred_locale
 
-router = Router("/auth", "auth")
+router = APIRouter(prefix="/auth", tags=["auth"])
 
 AcceptLanguage = Annotated[str, Header()]
 

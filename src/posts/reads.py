@@ -10,9 +10,10 @@ from sqlalchemy import Select, bindparam, literal_column, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from src.pagination import MAX_LIMIT, decode_cursor
+from src.pool import Pool
 from src.posts.models import Post
 from src.posts.schemas import PostFilter
-from src.reads import Read, ReadPool
+from src.reads import Read
 from src.shapes import Column, Constant, Document, Fields, Shape
 from src.users.models import User
 
@@ -62,7 +63,7 @@ _visible_post_by_id = _visible_post(Post.id)
 _visible_post_by_slug = _visible_post(Post.slug)
 
 
-async def read_post(reads: ReadPool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
+async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own."""
     is_id = _CANONICAL_UUID.fullmatch(id_or_slug)
     read = _visible_post_by_id if is_id else _visible_post_by_slug
@@ -70,7 +71,7 @@ async def read_post(reads: ReadPool, id_or_slug: str, viewer_id: UUID | None) ->
 
 
 async def list_posts(
-    reads: ReadPool, which: PostFilter, viewer_id: UUID | None
+    reads: Pool, which: PostFilter, viewer_id: UUID | None
 ) -> tuple[list[Document], str]:
     """More rows than a page, if there are more, newest first; and the field the order goes by.
 
@@ -125,4 +126,5 @@ def _list_read(status: str, fields: str, limit: int, given: frozenset[str]) -> R
             .limit(literal_column(str(limit)))
         )
 
-    return Read(FULL if fields == "full" else SUMMARY, narrow)
+    # A tag may be on few posts or on most, and the best plan is not the same.
+    return Read(FULL if fields == "full" else SUMMARY, narrow, replan="tags" in given)

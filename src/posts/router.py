@@ -3,21 +3,22 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from src.database import ReadsDep
+from src.database import ReadsDep, TransactionDep
+from src.dependencies import ClockDep
 from src.exceptions import NotFoundError
 from src.idempotency import IdempotencyDep
 from src.pagination import page_response
 from src.posts.dependencies import PostServiceDep, PostWriter
 from src.posts.reads import FULL, list_posts, read_post
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
+from src.posts.service import create_post
 from src.responses import IfMatchDep, versioned
-from src.routing import Router
 from src.schemas import Page
 from src.security import OptionalPrincipal, require
 
-router = Router("/posts", "posts")
+router = APIRouter(prefix="/posts", tags=["posts"])
 
 
 @router.get("", response_model=Page[PostListItem])
@@ -39,11 +40,12 @@ async def create(
     request: Request,
     writer: PostWriter,
     data: PostCreate,
-    posts: PostServiceDep,
+    transaction: TransactionDep,
+    clock: ClockDep,
     idempotency: IdempotencyDep,
 ) -> Response:
     """Write a post: a draft, or published at once."""
-    post = await posts.create(writer.user_id, data)
+    post = await create_post(transaction, clock.now(), writer.user_id, data)
     return await idempotency.remember(
         versioned(
             request,

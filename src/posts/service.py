@@ -1,52 +1,54 @@
 """Rules about posts."""
 
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.exceptions import NotFoundError
 from src.ids import uuid7
+from src.pool import Transaction
 from src.posts.models import Post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug
+from src.reads import Statement
 from src.responses import IfMatch
 
-_insert = insert(cast("Table", Post.__table__))
+_insert_post = Statement(insert(Post))
+
+
+async def create_post(
+    transaction: Transaction, now: datetime, author_id: UUID, data: PostCreate
+) -> dict[str, Any]:
+    """Write a new post.
+
+    Returns:
+        The values of its columns.
+    """
+    post = data.model_dump() | {
+        "id": uuid7(),
+        "author_id": author_id,
+        "slug": new_slug(data.title),
+        "body_html": await render(data.body),
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+        "published_at": now if data.status == "published" else None,
+    }
+    await _insert_post.run(transaction, post)
+    return post
 
 
 class PostService:
-    """Changes to posts, in the caller's transaction."""
+    """Changes to posts that exist, in the caller's transaction."""
 
     def __init__(self, session: AsyncSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
-
-    async def create(self, author_id: UUID, data: PostCreate) -> dict[str, Any]:
-        """Write a new post.
-
-        Nothing has to be found out about a row that is all new, so this is a plain INSERT: the
-        unit of work would cost as much again.
-
-        Returns:
-            The values of its columns.
-        """
-        now = self._clock.now()
-        values = data.model_dump() | {
-            "id": uuid7(),
-            "author_id": author_id,
-            "slug": new_slug(data.title),
-            "body_html": await render(data.body),
-            "version": 1,
-            "created_at": now,
-            "updated_at": now,
-            "published_at": now if data.status == "published" else None,
-        }
-        await self._session.execute(_insert, values)
-        return values
 
     async def update(
         self, author_id: UUID, post_id: UUID, changes: PostUpdate, if_match: IfMatch

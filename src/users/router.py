@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from src.database import ReadsDep
 from src.responses import DocumentResponse, IfMatchDep, versioned
-from src.routing import Router
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
 from src.users.schemas import UserProfile, UserRead, UserUpdate
 
-router = Router("/users", "users")
+router = APIRouter(prefix="/users", tags=["users"])
 
 
 @router.get("/me", response_model=UserRead)

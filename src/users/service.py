@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.exceptions import NotFoundError
-from src.reads import Read, ReadPool
+from src.pool import Pool
+from src.reads import Read
 from src.responses import IfMatch
 from src.shapes import Column, Constant, Document, Fields, Shape
 from src.users.models import User
@@ -51,7 +52,7 @@ _profile_by_username = Read(
 )
 
 
-async def read_profile(reads: ReadPool, username: str) -> Document:
+async def read_profile(reads: Pool, username: str) -> Document:
     """The public profile of an active user.
 
     Raises:
@@ -90,9 +91,9 @@ class UserService:
         return user
 
 
-def suggest_username(display_name: str | None, email: str) -> str:
-    """A username made from the name or the address, with a random end so that it is free."""
-    source = display_name or email.partition("@")[0]
-    plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode().lower()
+def suggest_username(display_name: str | None) -> str:
+    """A username made from the name if there is one, with a random end so that it is free."""
+    name = unicodedata.normalize("NFKD", display_name or "")
+    plain = name.encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].rstrip("-")
-    return f"{stem or 'user'}-{secrets.token_hex(4)}"
+    return f"{stem or 'user'}-{secrets.token_hex(5)}"

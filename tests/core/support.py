@@ -36,9 +36,14 @@ def small_app(settings: Settings) -> FastAPI:
     """An application of the core alone, for endpoints that a test adds. No database."""
     app = FastAPI(redirect_slashes=False)
     exceptions.install(app)
+    surround(app, settings)
+    return app
+
+
+def surround(app: FastAPI, settings: Settings) -> None:
+    """The middleware that every request goes through."""
     app.add_middleware(GuardMiddleware, settings=settings)
     app.add_middleware(EnvelopeMiddleware, settings=settings)
-    return app
 
 
 @asynccontextmanager

@@ -8,8 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from src.cli import COMMANDS
 from src.config import PROJECT_ROOT, Settings
-from src.main import create_app
-from src.routing import API_PREFIX
+from src.main import API_PREFIX, create_app
 from tests.docs.support import README, documents, headed_blocks, prose, section
 
 DECISIONS = PROJECT_ROOT / "docs/decisions"

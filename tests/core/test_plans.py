@@ -1,20 +1,25 @@
 """The shorter way through FastAPI gives the answers that FastAPI gives."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel, Field
 
+from src import exceptions
 from src.config import Settings
+from src.database import get_session, get_transaction
 from src.exceptions import AppError
-from src.routing import Router
+from src.main import API_ROUTERS
+from src.plans import Plan, PlanMiddleware
 from src.schemas import Input
-from tests.core.support import small_app, talking_to
+from tests.core.support import surround, talking_to
 
 JSON = {"Content-Type": "application/json"}
 
@@ -48,6 +53,12 @@ class RefusedError(AppError):
     code = "refused"
 
 
+ROUTES = {
+    f"{' '.join(route.methods or ())} {route.path}": route
+    for router in API_ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute)
+}
 events: list[str] = []
 
 
@@ -198,12 +209,17 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def app_of(settings: Settings, router: APIRouter) -> FastAPI:
+def app_of(settings: Settings, *, planned: bool) -> FastAPI:
     """A small application of one router."""
+    router = APIRouter(prefix="/x")
     declare_reads(router)
     declare_writes(router)
-    app = small_app(settings)
-    app.include_router(router)
+    app = FastAPI(redirect_slashes=False)
+    app.include_router(router, prefix="/api/v1")
+    exceptions.install(app)
+    if planned:
+        app.add_middleware(PlanMiddleware, routers=[router], prefix="/api/v1")
+    surround(app, settings)
     return app
 
 
@@ -220,10 +236,28 @@ def seen(answer: httpx.Response) -> tuple[int, object, object]:
 
 @pytest.fixture
 def apps(plain_settings: Settings) -> tuple[FastAPI, FastAPI]:
-    """The same application on our router and on FastAPI's."""
+    """The same application with plans and without."""
     settings = plain_settings.model_copy(update={"max_body_bytes": 100_000})
-    ours, theirs = Router("/x", "x"), APIRouter(prefix="/api/v1/x")
-    return app_of(settings, ours), app_of(settings, theirs)
+    return app_of(settings, planned=True), app_of(settings, planned=False)
+
+
+@pytest.mark.parametrize(
+    "path", ["GET /posts", "POST /posts", "GET /posts/{post_id}", "GET /users/me"]
+)
+def test_a_busy_route_has_a_plan(path: str) -> None:
+    Plan(ROUTES[path])
+
+
+def test_no_route_has_a_session_and_a_transaction() -> None:
+    """They would be committed one after the other."""
+    both = {get_session, get_transaction}
+    assert any(get_transaction in calls(route.dependant) for route in ROUTES.values())
+    assert not [path for path, route in ROUTES.items() if both <= calls(route.dependant)]
+
+
+def calls(dependant: Dependant) -> set[Callable[..., Any] | None]:
+    """Everything that is called for a route."""
+    return {dependant.call}.union(*map(calls, dependant.dependencies))
 
 
 async def test_both_ways_give_the_same_answers(
