@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database import Base, TransactionDep
 from src.dependencies import ClockDep
-from src.exceptions import AppError, ConflictError
+from src.exceptions import AppError, ConflictError, InvalidInputError
 from src.jobs import JobContext, Schedule
 from src.pool import Transaction
 from src.reads import Read, Statement
@@ -132,6 +132,7 @@ async def get_idempotency(
     """Look the key up before the endpoint runs.
 
     Raises:
+        InvalidInputError: there are two keys.
         Replay: the same request was answered before.
         KeyReusedError: the key was used for another request.
         KeyInUseError: the first request with it still runs.
@@ -139,6 +140,10 @@ async def get_idempotency(
     now = clock.now()
     if idempotency_key is None:
         return Idempotency(transaction, caller.user_id, None, b"", now)
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise InvalidInputError.at(
+            "header", "idempotency-key", msg="Send one Idempotency-Key", type="repeated"
+        )
     request_hash = hashlib.sha256(
         f"{request.method} {request.url.path}\n".encode() + await request.body()
     ).digest()

@@ -1,11 +1,20 @@
 """What every schema shares: strict input and the text that may be stored."""
 
 import re
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 MAX_FIELDS = 100
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # Control characters, line and paragraph separators, and marks that reverse the text around them.
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -26,6 +35,15 @@ def _single_line(text: str) -> str:
     return text
 
 
+def _not_a_number(value: object) -> object:
+    """Pydantic would take a number as seconds since 1970."""
+    if isinstance(value, str) and not _DATE.match(value):
+        raise ValueError("Not a date and time of RFC 3339")
+    return value
+
+
+# A point in time with its offset, as in `2026-03-01T12:00:00Z`.
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
 # After the length limits of a field. Text of several lines: PostgreSQL cannot store NUL, and UTF-8
 # has no lone surrogates.
 STORABLE = AfterValidator(_storable)

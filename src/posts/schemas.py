@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
+from src.schemas import SINGLE_LINE, STORABLE, Input, Output, Timestamp, left_out
 from src.users.schemas import Username
 
 MAX_TAGS = 10
@@ -61,8 +61,8 @@ class PostFilter(Input):
     author: Username | None = None
     tag: Tag | None = None
     status: Status = "published"
-    published_after: AwareDatetime | None = None
-    published_before: AwareDatetime | None = None
+    published_after: Timestamp | None = None
+    published_before: Timestamp | None = None
     fields: Literal["summary", "full"] = "summary"
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None

@@ -70,6 +70,16 @@ async def test_another_body_under_the_same_key_is_refused(
     assert await count_posts(database_url) == 1
 
 
+async def test_two_keys_are_refused(
+    client: httpx.AsyncClient, accounts: Accounts, database_url: str
+) -> None:
+    ann = await accounts.sign_in("ann")
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = await client.post("/api/v1/posts", json=POST, headers=[*ann.headers.items(), *keys])
+    problem_of(answer, 422, "validation_error")
+    assert await count_posts(database_url) == 0
+
+
 async def test_another_users_key_is_another_key(
     client: httpx.AsyncClient, accounts: Accounts
 ) -> None:
