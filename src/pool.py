@@ -103,10 +103,7 @@ class Pool:
             asyncpg.PostgresError, OSError: the database is away.
         """
         connection = await self._next_connection()
-        loop = asyncio.get_running_loop()
-        self._in_use_since[connection] = loop.time()
-        if self._timer is None:
-            self._timer = loop.call_later(TICK_SECONDS, self._check_times)
+        self._in_use_since[connection] = self._now()
         return connection
 
     def release(self, connection: Connection) -> None:
@@ -141,9 +138,8 @@ class Pool:
             return await self._new_connection()
         if len(self._waiting_since) >= MAX_WAITERS:
             raise OverloadedError
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[Connection | None] = loop.create_future()
-        self._waiting_since[turn] = loop.time()
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting_since[turn] = self._now()
         try:
             handed = await turn
         except BaseException:
@@ -186,6 +182,13 @@ class Pool:
                 self._wake_next()
             else:
                 self.release(connection)
+
+    def _now(self) -> float:
+        """The time from which a limit counts."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._timer = loop.call_later(TICK_SECONDS, self._check_times)
+        return loop.time()
 
     def _check_times(self) -> None:
         loop = asyncio.get_running_loop()
@@ -240,17 +243,15 @@ class Transaction:
         connection = self._connection
         if connection is None:
             return
+        if error and (connection.driver.is_closed() or not isinstance(error, Exception)):
+            # Cut off or cancelled: what is on the wire is unknown.
+            self._pool.discard(connection)
+            return
         try:
-            if error is None:
-                outcome = await connection.driver.execute("COMMIT")
-                if outcome != "COMMIT":
-                    raise RuntimeError("A statement of the transaction had failed")
-            elif isinstance(error, Exception) and not connection.driver.is_closed():
-                await connection.driver.execute("ROLLBACK")
-            else:  # cancelled or cut off: what is on the wire is unknown
-                self._pool.discard(connection)
-                return
+            outcome = await connection.driver.execute("ROLLBACK" if error else "COMMIT")
         except BaseException:
             self._pool.discard(connection)
             raise
         self._pool.release(connection)
+        if not error and outcome != "COMMIT":
+            raise RuntimeError("A statement of the transaction had failed")

@@ -127,6 +127,28 @@ async def test_a_waiter_loses_patience_and_the_pool_goes_on(server: Server) -> N
     await pool.close()
 
 
+async def connect_for_ever() -> asyncpg.Connection:
+    """A server that takes the connection and says nothing."""
+    await asyncio.sleep(30)
+    raise ConnectionRefusedError
+
+
+async def test_a_waiter_loses_patience_while_a_connection_opens() -> None:
+    pool = Pool(connect_for_ever, 1, 0.2, 60.0)
+    opening = asyncio.create_task(one(pool))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        with pytest.raises(OverloadedError):
+            await one(pool)
+    opening.cancel()
+
+
+async def test_an_opening_that_takes_too_long_is_given_up() -> None:
+    async with asyncio.timeout(1):
+        with pytest.raises(TimeoutError):
+            await one(Pool(connect_for_ever, 1, 5.0, 0.2))
+
+
 async def test_who_gave_up_is_not_counted_as_waiting(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
