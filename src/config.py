@@ -1,5 +1,6 @@
 """Settings: everything that can be set from outside, read once from the environment and `.env`."""
 
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
+_MAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def _seconds(value: object) -> object:
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
     def _smtp_only(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             parts = urlsplit(value.get_secret_value())
-            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.port == 0:
                 raise ValueError("must look like smtp://user:password@host:port or smtps://…")
             if parts.query not in {"", "starttls=required", "starttls=never"}:
                 raise ValueError("takes no option but ?starttls=required or ?starttls=never")
@@ -125,7 +127,7 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _address(cls, value: str) -> str:
-        if "@" not in parseaddr(value)[1]:
+        if not _MAIL_ADDRESS.fullmatch(parseaddr(value)[1]):
             raise ValueError("must look like Plaza <no-reply@example.com>")
         return value
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.auth import tasks
 from src.auth.exceptions import TooManyRequestsError
 from src.auth.hashing import PasswordHasher
-from src.auth.models import EmailLink, Registration
+from src.auth.models import Registration
 from src.auth.passwords import normalize_password, weakness
 from src.auth.schemas import RegistrationCreate
 from src.auth.throttles import count_attempt
@@ -70,8 +70,13 @@ class RegistrationService:
         secret = secrets.token_urlsafe(32)
         password_hash = await self._hasher.hash(data.password)
         now = self._clock.now()
+        suggested = suggest_username(data.display_name)
+        username = data.username or suggested
+        display_name = data.display_name or username
+        # A name that was asked for is reserved by a confirmation, not by a registration.
+        first_username = suggested if self._settings.require_confirmed_email else username
         user_id, opened, confirmed = await self._create_or_lock_user(
-            data, password_hash, locale, now
+            data.email, first_username, display_name, password_hash, locale, now
         )
         count, _ = await count_attempt(
             self._session, f"register:{data.email}", THROTTLE_WINDOW, now
@@ -82,11 +87,11 @@ class RegistrationService:
                 opened_account=opened,
                 secret_hash=secret_digest(secret),
                 password_hash=password_hash,
-                display_name=_display_name(data),
+                display_name=display_name,
                 # An account that needs no confirmation has it from the start, and may change it.
                 username=None
                 if opened and not self._settings.require_confirmed_email
-                else data.username,
+                else username,
                 locale=locale,
                 created_at=now,
             )
@@ -99,7 +104,7 @@ class RegistrationService:
                 payload = tasks.AlreadyRegistered(user_id=user_id)
                 await tasks.already_registered.enqueue(self._session, payload)
             else:
-                await self._send_link(user_id, locale, now)
+                await tasks.send_link(self._session, self._settings, user_id, locale, now)
         return secret
 
     async def resend(self, email: str, locale: str) -> None:
@@ -115,10 +120,10 @@ class RegistrationService:
             )
         if sent > self._settings.email_links_per_hour:
             raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
-        user = await self._session.scalar(select(User).where(User.email == email).with_for_update())
-        if user is not None and not user.email_verified:
-            await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
-            await self._send_link(user.id, locale, now)
+        # The rest is a job, so that an address which waits for a link takes no longer than others.
+        user_id = await self._session.scalar(select(User.id).where(User.email == email))
+        payload = tasks.ReplaceLinks(user_id=user_id, locale=locale)
+        await tasks.replace_links.enqueue(self._session, payload)
 
     async def _require_free_username(self, username: str) -> None:
         """A courtesy: whether it is still free at the confirmation is for the constraint to say."""
@@ -126,17 +131,22 @@ class RegistrationService:
             raise UsernameTakenError
 
     async def _create_or_lock_user(
-        self, data: RegistrationCreate, password_hash: str, locale: str, now: datetime
+        self,
+        email: str,
+        username: str,
+        display_name: str,
+        password_hash: str,
+        locale: str,
+        now: datetime,
     ) -> tuple[UUID, bool, bool]:
         """The account with that address: its id, whether it is new, whether it is confirmed."""
-        username = None if self._settings.require_confirmed_email else data.username
         create = (
             insert(User)
             .values(
                 id=uuid7(),
-                email=data.email,
-                username=username or suggest_username(data.display_name, data.email),
-                display_name=_display_name(data),
+                email=email,
+                username=username,
+                display_name=display_name,
                 locale=locale,
                 password_hash=password_hash,
                 created_at=now,
@@ -146,7 +156,7 @@ class RegistrationService:
             .on_conflict_do_nothing(index_elements=[User.email])
             .returning(User.id)
         )
-        find = select(User).where(User.email == data.email).with_for_update()
+        find = select(User).where(User.email == email).with_for_update()
         for _ in range(MAX_REPLACEMENTS):
             if created_id := await self._session.scalar(create):
                 return created_id, True, False
@@ -169,23 +179,7 @@ class RegistrationService:
             )
         )
 
-    async def _send_link(self, user_id: UUID, locale: str, now: datetime) -> None:
-        link = EmailLink(
-            user_id=user_id,
-            locale=locale,
-            created_at=now,
-            expires_at=now + self._settings.email_link_lifetime,
-        )
-        self._session.add(link)
-        await self._session.flush()
-        payload = tasks.ConfirmEmail(link_id=link.id)
-        await tasks.confirm_email.enqueue(self._session, payload)
-
 
 def secret_digest(secret: str) -> bytes:
     """What is stored of a registration's secret."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _display_name(data: RegistrationCreate) -> str:
-    return data.display_name or data.email.partition("@")[0][:80]

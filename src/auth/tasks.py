@@ -1,11 +1,12 @@
 """Background jobs of accounts: the mails. Tokens are made here, at the moment of sending."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import delete, or_
+from sqlalchemy import delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.models import EmailLink, Registration, Session, Throttle
 from src.auth.opaque_tokens import OpaqueTokens
@@ -23,6 +24,13 @@ class ConfirmEmail(BaseModel):
     """Which link to mail."""
 
     link_id: UUID
+
+
+class ReplaceLinks(BaseModel):
+    """Whose links to replace by a new one in which language; nobody's for an unknown address."""
+
+    user_id: UUID | None
+    locale: str
 
 
 class AlreadyRegistered(BaseModel):
@@ -46,6 +54,21 @@ def confirmation_url(settings: Settings, token: str) -> str:
     return f"{settings.public_url}{CONFIRM_PAGE_PATH}?token={token}"
 
 
+async def send_link(
+    session: AsyncSession, settings: Settings, user_id: UUID, locale: str, now: datetime
+) -> None:
+    """Make a link and have it mailed, in the caller's transaction."""
+    link = EmailLink(
+        user_id=user_id,
+        locale=locale,
+        created_at=now,
+        expires_at=now + settings.email_link_lifetime,
+    )
+    session.add(link)
+    await session.flush()
+    await confirm_email.enqueue(session, ConfirmEmail(link_id=link.id))
+
+
 async def _send_confirmation(context: JobContext, job: ConfirmEmail) -> None:
     async with context.database.sessions() as session:
         link = await session.get(EmailLink, job.link_id)
@@ -61,6 +84,17 @@ async def _send_confirmation(context: JobContext, job: ConfirmEmail) -> None:
         locale=link.locale,
         context={"link": confirmation_url(context.settings, token), "expires_hours": round(hours)},
     )
+
+
+async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
+    """Leave one live link, however often it is done: the last one."""
+    async with context.database.independent_transaction() as session:
+        waiting = User.id == job.user_id, User.email_verified_at.is_(None)
+        user_id = await session.scalar(select(User.id).where(*waiting).with_for_update())
+        if user_id is None:
+            return
+        await session.execute(delete(EmailLink).where(EmailLink.user_id == user_id))
+        await send_link(session, context.settings, user_id, job.locale, context.clock.now())
 
 
 async def _send_already_registered(context: JobContext, job: AlreadyRegistered) -> None:
@@ -80,6 +114,7 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
 
 
 confirm_email = Task("auth.confirm_email", ConfirmEmail, _send_confirmation)
+replace_links = Task("auth.replace_links", ReplaceLinks, _replace_links)
 already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
 
 
@@ -102,5 +137,5 @@ async def _forget_what_ended(context: JobContext) -> None:
         await session.execute(delete(Throttle).where(Throttle.window_started_at <= now - DAY))
 
 
-TASKS: list[Task[Any]] = [confirm_email, already_registered]
+TASKS: list[Task[Any]] = [confirm_email, replace_links, already_registered]
 SCHEDULES = [Schedule("auth.forget_what_ended", "23 3 * * *", _forget_what_ended)]

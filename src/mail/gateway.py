@@ -7,7 +7,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import make_msgid, parseaddr
 from functools import partial
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import idna
@@ -17,7 +17,7 @@ from src.mail.mailbox import Mailbox
 from src.mail.rendering import RenderedMail, render
 
 TIMEOUT_SECONDS = 30
-STARTTLS = {"offered": None, "required": True, "never": False}
+STARTTLS = {"": None, "starttls=required": True, "starttls=never": False}
 
 Deliver = Callable[[EmailMessage], Awaitable[object]]
 
@@ -28,15 +28,10 @@ class Mailer:
     Without an SMTP URL they land in the local mailbox. With one, `smtp://` uses STARTTLS where the
     server offers it (`?starttls=required` insists, `?starttls=never` does without) and `smtps://`
     is TLS from the first byte; certificates are always checked.
-
-    Raises:
-        ValueError: the SMTP URL or `MAIL_FROM` cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
         name, address = parseaddr(settings.mail_from)
-        if "@" not in address:
-            raise ValueError("MAIL_FROM must look like Plaza <no-reply@example.com>")
         self._sender = _address(address, name)
         self._deliver = (
             _over_smtp(settings.smtp_url.get_secret_value(), self._sender.domain)
@@ -93,9 +88,6 @@ def _into(mailbox: Mailbox) -> Deliver:
 
 def _over_smtp(url: str, local_hostname: str) -> Deliver:
     parts = urlsplit(url)
-    starttls = parse_qs(parts.query).get("starttls", ["offered"])[-1]
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or starttls not in STARTTLS:
-        raise ValueError("SMTP_URL must look like smtp://user:password@host:port or smtps://…")
     return partial(
         aiosmtplib.send,
         hostname=parts.hostname,
@@ -103,7 +95,7 @@ def _over_smtp(url: str, local_hostname: str) -> Deliver:
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         use_tls=parts.scheme == "smtps",
-        start_tls=STARTTLS[starttls] if parts.scheme == "smtp" else None,
+        start_tls=STARTTLS[parts.query] if parts.scheme == "smtp" else None,
         local_hostname=local_hostname,
         timeout=TIMEOUT_SECONDS,
     )

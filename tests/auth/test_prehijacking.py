@@ -244,6 +244,17 @@ class TestWithoutConfirmation:
         assert (await whoami(client, access)).json()["bio"] == "mine"
         assert (await refresh(client, refresh_token)).status_code == 200
 
+    async def test_the_accounts_own_password_keeps_it_whatever_secret_is_beside_it(
+        self, client: httpx.AsyncClient, inbox: Inbox
+    ) -> None:
+        await own_registration(client)
+        access, _ = pair(await sign_in(client, VICTIM, OWN))
+        secret = await register(client, VICTIM, password="forgotten, so another one")
+        token = await inbox.token(VICTIM, 2)
+        proofs = {"registration_secret": secret, "password": OWN}
+        assert (await confirm(client, token, **proofs)).status_code == 204
+        assert (await whoami(client, access)).json()["email_verified"] is True
+
     async def test_the_owners_sessions_live_on_when_he_confirms(
         self, client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
     ) -> None:

@@ -1,6 +1,7 @@
 """Registering: the same answer for every address, and one account for every way to write it."""
 
 import asyncio
+import re
 import statistics
 import time
 import unicodedata
@@ -63,6 +64,33 @@ async def test_registering_confirming_signing_in(client: httpx.AsyncClient, inbo
     assert me["email"] == "ann@x.test"
     assert me["email_verified"] is True
     assert me["display_name"] == "Ann \u041e\u0301"
+
+
+@pytest.mark.parametrize("confirmation_required", [True, False])
+@pytest.mark.parametrize("registered_before", [True, False])
+@pytest.mark.parametrize("username", ["ann-1", None])
+async def test_a_profile_without_a_name_does_not_tell_the_address(
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    inbox: Inbox,
+    *,
+    confirmation_required: bool,
+    registered_before: bool,
+    username: str | None,
+) -> None:
+    app.state.settings.require_confirmed_email = confirmation_required
+    if registered_before:
+        await register(client, "jane.doe@x.test", password="of somebody else")
+    fields = {"username": username} if username else {}
+    secret = await register(client, "jane.doe@x.test", **fields)
+    token = await inbox.token("jane.doe@x.test", 1 + registered_before)
+    assert (await confirm(client, token, registration_secret=secret)).status_code == 204
+    access, _ = pair(await sign_in(client, "jane.doe@x.test"))
+    me = (await whoami(client, access)).json()
+    profile = await client.get(f"/api/v1/users/{me['username']}")
+    assert profile.json()["display_name"] == me["username"]
+    assert re.fullmatch(username or "user-[0-9a-f]{10}", me["username"])
+    assert not re.search("jane|doe", profile.text)
 
 
 async def test_the_answer_is_the_same_for_every_address(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import event
 
 from src.auth import tasks
 from src.jobs import JobContext
@@ -20,14 +21,28 @@ from tests.auth.support import (
     seen,
     sign_in,
 )
-from tests.support import Accounts, FrozenClock, Inbox
+from tests.support import PATIENCE_SECONDS, Accounts, FrozenClock, Inbox
 
 ANN = "ann@x.test"
 
 
-async def resend(client: httpx.AsyncClient, email: str) -> httpx.Response:
+async def resend(client: httpx.AsyncClient, email: str, language: str = "en") -> httpx.Response:
     """Ask for a new link, with a request id of one's own."""
-    return await client.post(RESEND, json={"email": email}, headers=ONE_REQUEST_ID)
+    headers = ONE_REQUEST_ID | {"Accept-Language": language}
+    return await client.post(RESEND, json={"email": email}, headers=headers)
+
+
+async def all_jobs_done(app: FastAPI) -> None:
+    """Wait until the worker has nothing to do."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await rows(app, "SELECT id FROM pgqueuer"):  # noqa: ASYNC110 - a table tells nobody
+            await asyncio.sleep(0.02)
+
+
+def job_context(app: FastAPI) -> JobContext:
+    """What a worker gives to the jobs that a test runs itself."""
+    state = app.state
+    return JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
 
 
 async def test_a_new_link_makes_the_older_ones_dead(
@@ -64,6 +79,66 @@ async def test_everybody_gets_the_same_answer_and_the_same_throttle(
     assert {(await resend(client, email)).status_code for email in emails} == {202}
 
 
+async def test_the_request_does_the_same_whoever_asks(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts
+) -> None:
+    """Or the time it takes would tell which addresses wait for a confirmation."""
+    await accounts.add("known")
+    await accounts.add("pending", confirmed=False)
+    await accounts.add("off", confirmed=False, active=False)
+    statements: list[str] = []
+
+    @event.listens_for(app.state.database.engine.sync_engine, "before_cursor_execute")
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    seen_statements = set()
+    for name in ("nobody", "known", "pending", "off"):
+        statements.clear()
+        await resend(client, f"{name}@x.test")
+        seen_statements.add(tuple(statements))
+    [common] = seen_statements
+    assert any("throttles" in statement for statement in common)
+    assert await rows(app, "SELECT entrypoint FROM pgqueuer") == ["auth.replace_links"] * 4
+
+
+async def test_a_job_says_who_and_in_which_language_alone(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts
+) -> None:
+    ann = await accounts.add("ann", confirmed=False)
+    await resend(client, ANN, "ru")
+    await resend(client, "nobody@x.test")
+    assert await rows(app, "SELECT payload FROM pgqueuer ORDER BY id") == [
+        b'{"user_id":"%s","locale":"ru"}' % str(ann.id).encode(),
+        b'{"user_id":null,"locale":"en"}',
+    ]
+
+
+async def test_the_mail_is_in_the_language_of_whoever_asked(
+    client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+) -> None:
+    await accounts.add("ann", confirmed=False)
+    await resend(client, ANN, "ru-RU,en;q=0.5")
+    [mail] = await inbox.mails(ANN, 1)
+    assert not mail.subject.isascii()
+
+
+async def test_a_job_done_twice_leaves_one_link_and_the_other_is_not_mailed(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts
+) -> None:
+    ann = await accounts.add("ann", confirmed=False)
+    job = tasks.ReplaceLinks(user_id=ann.id, locale="en")
+    made = []
+    for _ in range(2):
+        await tasks.replace_links.run(job_context(app), job)
+        made += await rows(app, "SELECT id FROM email_links")
+    assert len(made) == len(set(made)) == 2
+    for link_id in made:
+        await tasks.confirm_email.run(job_context(app), tasks.ConfirmEmail(link_id=link_id))
+    [mail] = Mailbox.of(app.state.settings).messages(ANN)
+    assert app.state.credentials.email_links.issue(made[1]) in mail.text
+
+
 async def test_only_who_waits_for_it_gets_mail(
     client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
 ) -> None:
@@ -79,29 +154,15 @@ async def test_only_who_waits_for_it_gets_mail(
     assert inbox.mailbox.messages("nobody@x.test") == []
 
 
-async def test_a_link_replaced_before_its_mail_went_out_is_not_mailed(
-    client: httpx.AsyncClient, app: FastAPI
-) -> None:
-    await register(client, ANN)
-    [replaced] = await rows(app, "SELECT id FROM email_links")
-    await resend(client, ANN)
-    [newest] = await rows(app, "SELECT id FROM email_links")
-    state = app.state
-    context = JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
-    for link_id in (replaced, newest):
-        await tasks.confirm_email.run(context, tasks.ConfirmEmail(link_id=link_id))
-    [mail] = Mailbox.of(state.settings).messages(ANN)
-    assert state.credentials.email_links.issue(newest) in mail.text
-
-
 async def test_twenty_requests_at_once_stay_within_the_throttle_and_leave_one_link(
-    client: httpx.AsyncClient, app: FastAPI
+    client: httpx.AsyncClient, app: FastAPI, inbox: Inbox
 ) -> None:
     await register(client, ANN)
     answers = await asyncio.gather(*(resend(client, ANN) for _ in range(20)))
     statuses = [answer.status_code for answer in answers]
     assert statuses.count(202) == 5
     assert statuses.count(429) == 15
+    await all_jobs_done(app)
     assert len(await rows(app, "SELECT id FROM email_links")) == 1
 
 
@@ -116,6 +177,7 @@ async def test_a_confirmation_and_requests_for_another_link_at_once(
         confirm(client, token, registration_secret=secret), *again
     )
     assert {answer.status_code for answer in answers} == {202}
+    await all_jobs_done(app)
     links = await rows(app, "SELECT id FROM email_links")
     if confirmed.status_code == 204:
         assert links == []
