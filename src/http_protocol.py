@@ -1,25 +1,36 @@
-"""The HTTP protocol of the server: uvicorn's, with limits on what has not become a request yet."""
+"""The HTTP protocol of the server: uvicorn's, with limits on connections beside the requests."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+MAX_CONNECTIONS = 10_000
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
+WRITE_SECONDS = 30.0  # for the client to read what is unsent, or 64 KiB of it
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 )
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes connections whose request head is too large or too slow, or whose body never ends.
+    """Closes connections that are too many, or whose client sends or reads too little.
 
-    uvicorn itself waits for ever and collects headers of any size.
+    uvicorn itself accepts any number, waits for ever and collects headers of any size.
     """
+
+    max_connections: ClassVar[int] = MAX_CONNECTIONS
+    # Those whose request is not complete, the longest waiting first.
+    _unfinished: ClassVar["dict[BoundedHttpProtocol, None]"] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,23 +39,43 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._deadline_allows = 0.0
+        self._write_deadline: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > self.max_connections and not self._make_room():
+            transport.write(_TOO_MANY)
+            self._close()
+            return
         self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._allowed = 0
         self._set_deadline()
+        self._unset_write_deadline()
         super().connection_lost(exc)
+        # uvicorn tells the newest request only; the one under way would write, which is an error.
+        if self._running and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if (
+            not self._allowed
+            and self.timeout_keep_alive_task is None
+            and self in self.connections  # not a WebSocket by now
+            and self.cycle.response_complete
+        ):
+            # An empty line, or the rest of a body after its answer: it ended uvicorn's time limit
+            # between requests and began no request.
+            self._allowed = HEAD_SECONDS
         if self._allowed == HEAD_SECONDS:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                self._close()
         if self._allowed != self._deadline_allows:
             self._set_deadline()
 
@@ -61,10 +92,64 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._allowed = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._set_write_deadline()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._set_write_deadline()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():  # else the rest has to be read as well
+            self._unset_write_deadline()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    def _make_room(self) -> bool:
+        """Give up the connection that has waited longest for the rest of its request, if any."""
+        oldest = next(iter(self._unfinished), None)
+        if oldest is None:
+            return False
+        del self._unfinished[oldest]
+        oldest.transport.abort()
+        return True
+
     def _set_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         if self._allowed:
-            self._deadline = self.loop.call_later(self._allowed, self.transport.close)
+            self._deadline = self.loop.call_later(self._allowed, self._close)
+            self._unfinished[self] = None
+        else:
+            self._unfinished.pop(self, None)
         self._deadline_allows = self._allowed
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._set_write_deadline()  # close() waits until everything is sent
+
+    def _set_write_deadline(self) -> None:
+        if self._write_deadline is None:
+            unsent = self.transport.get_write_buffer_size()
+            self._write_deadline = self.loop.call_later(WRITE_SECONDS, self._check_unsent, unsent)
+
+    def _unset_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def _check_unsent(self, before: int) -> None:
+        self._write_deadline = None
+        if before - self.transport.get_write_buffer_size() < HIGH_WATER_LIMIT:
+            self.transport.abort()
+        else:
+            self._set_write_deadline()

@@ -2,11 +2,18 @@
 
 import json
 import os
+import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from src import cli
@@ -38,6 +45,52 @@ def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedPr
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
+
+
+@contextmanager
+def serving(environment: dict[str, str], log: Path, soft: int, hard: int) -> Iterator[str]:
+    """A server with such limits on its descriptors: its address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    limited = f'ulimit -S -n {soft} && ulimit -H -n {hard} && exec "$@"'
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", limited, "sh", sys.executable, "-W", "error", "-m", "src", "serve"],
+            cwd=PROJECT_ROOT,
+            env=environment | {"PORT": str(port)},
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            with suppress(httpx.TransportError):
+                httpx.get(f"{address}/health/live")
+                break
+            time.sleep(0.1)
+        yield address
+        process.send_signal(signal.SIGTERM)
+        process.wait(TIMEOUT_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def connect_silently(stack: ExitStack, address: str) -> socket.socket:
+    """The first of 400 connections that send nothing."""
+    url = httpx.URL(address)
+    connections = [
+        stack.enter_context(socket.create_connection((url.host, url.port))) for _ in range(400)
+    ]
+    return connections[0]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def refusal(
@@ -136,3 +189,65 @@ def test_another_command_gets_the_usage(
     status, told = refusal(capsys, monkeypatch, *arguments)
     assert status == 2
     assert told.startswith("usage: python -m src")
+
+
+async def test_a_taken_port_is_said_in_a_sentence_and_nothing_is_started(
+    environment: dict[str, str], database_url: str
+) -> None:
+    await query(database_url, "DROP TABLE alembic_version")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(environment | {"ENVIRONMENT": "local", "PORT": str(port)}, "serve")
+    told = f"Port {port} of 127.0.0.1 is taken: set PORT to a free one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
+def test_serve_says_where_it_runs_once_it_listens(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serving(environment | {"ENVIRONMENT": "local"}, log, 1000, 1000) as address:
+        pass
+    told = log.read_text()
+    assert "Uvicorn running on" in told.partition(f"Plaza runs at {address}\n")[0]
+    assert told.count(f"{address}/docs\n") == 1
+    assert "Finished server process" in told
+
+
+def test_silent_connections_leave_descriptors_for_the_others(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serving(environment, log, 256, 256) as address, ExitStack() as silent:
+        connect_silently(silent, address)
+        for path in ("/health/live", "/health/ready", "/api/v1/posts"):
+            assert httpx.get(f"{address}{path}").status_code == 200
+        silent.close()
+        assert httpx.get(f"{address}/health/ready").status_code == 200
+    assert '"level":"error"' not in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_server_takes_the_descriptors_it_may_have(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with serving(environment, tmp_path / "log", 256, 1024) as address, ExitStack() as silent:
+        first = connect_silently(silent, address)
+        assert httpx.get(f"{address}/health/ready").status_code == 200
+        first.setblocking(False)
+        with pytest.raises(BlockingIOError):  # still open
+            first.recv(1)
+
+
+def test_a_client_that_leaves_before_its_answers_is_no_error(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    at_once = struct.pack("ii", 1, 0)
+    with serving(environment, log, 1000, 1000) as address:
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+            time.sleep(0.5)
+    assert '"level":"error"' not in log.read_text()

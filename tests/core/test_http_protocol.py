@@ -1,7 +1,9 @@
-"""Connections that are not, or not yet, a request: over a real socket."""
+"""Connections beside the requests, over a real socket: silent ones, deaf ones, too many."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack, closing
 
 import pytest
 import uvicorn
@@ -12,33 +14,73 @@ from src.http_protocol import MAX_HEAD_BYTES, BoundedHttpProtocol
 from tests.support import PATIENCE_SECONDS
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+LITTLE = 60_000  # fits into the buffers of a connection, so the server does not wait to write it
+MUCH = 4_000_000
+CLOSE = b"Connection: close\r\n"
+
+
+def ask(size: int, headers: bytes = b"") -> bytes:
+    """A request for an answer of that size."""
+    return b"GET /%d HTTP/1.1\r\nHost: x\r\n%b\r\n" % (size // 2, headers)
 
 
 async def answer_ok(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the body and answer."""
-    while (await receive()).get("more_body"):
+    """Read the body, unless the path is /early, and answer twice the bytes that the path says."""
+    path = scope["path"].removeprefix("/")
+    while path != "early" and (await receive()).get("more_body"):
         pass
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
-    )
-    await send({"type": "http.response.body"})
+    body = b"x" * int(path) if path.isdecimal() else b""
+    headers = [(b"content-length", b"%d" % (2 * len(body)))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    """A server that has less patience than ours."""
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Server]:
+    """A server that has less patience than ours, and small buffers."""
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(http_protocol, "BODY_SECONDS", 0.4)
+    monkeypatch.setattr(http_protocol, "WRITE_SECONDS", 0.3)
     config = uvicorn.Config(
-        answer_ok, port=0, http=BoundedHttpProtocol, log_config=None, lifespan="off"
+        answer_ok,
+        port=0,
+        http=BoundedHttpProtocol,
+        log_config=None,
+        lifespan="off",
+        timeout_keep_alive=1,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    yield server
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+def port(server: uvicorn.Server) -> int:
+    """Where the server listens."""
+    number: int = server.servers[0].sockets[0].getsockname()[1]
+    return number
+
+
+def connect(port: int) -> socket.socket:
+    """A connection with a small buffer, which nobody reads from."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.setblocking(False)
+    return client
+
+
+async def until_open(server: uvicorn.Server, connections: int) -> None:
+    """Wait until the server has so many connections."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(server.server_state.connections) != connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def converse(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
@@ -80,3 +122,101 @@ async def test_a_connection_serves_one_request_after_the_other(port: int) -> Non
     last = REQUEST + b"Connection: close\r\n\r\nabcd"
     answer = await converse(port, request, request, last, pause=0.35)
     assert answer.count(b"HTTP/1.1 200") == 3
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (REQUEST + b"\r\nabcd", b"\r\n"),
+        (REQUEST.replace(b"/", b"/early", 1) + b"\r\nab", b"cd"),
+    ],
+    ids=["empty line", "late body"],
+)
+async def test_a_connection_is_closed_that_stays_silent_after_an_answer(
+    port: int, pieces: tuple[bytes, ...]
+) -> None:
+    assert (await converse(port, *pieces, pause=0.1)).count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (ask(MUCH),),
+        (ask(MUCH, CLOSE),),
+        (ask(LITTLE),),
+        (ask(LITTLE, CLOSE),),
+        (ask(LITTLE), b"nonsense\r\n\r\n"),
+        (ask(LITTLE), b"GET / HT"),
+        (ask(LITTLE), b"GET / HTTP/1.1\r\nX: " + b"a" * MAX_HEAD_BYTES),
+    ],
+    ids=["much", "much, then close", "little", "little, then close", "bad", "silent", "long head"],
+)
+async def test_a_client_that_reads_nothing_is_cut_off(
+    server: uvicorn.Server, port: int, pieces: tuple[bytes, ...]
+) -> None:
+    with closing(connect(port)) as client:
+        for piece in pieces:
+            client.send(piece)
+            await asyncio.sleep(0.05)
+        await until_open(server, 1)
+        await until_open(server, 0)
+
+
+async def test_a_client_that_stops_reading_at_the_end_is_cut_off(
+    server: uvicorn.Server, port: int
+) -> None:
+    loop = asyncio.get_running_loop()
+    with closing(connect(port)) as client:
+        client.send(ask(LITTLE * 4, CLOSE))
+        await asyncio.sleep(0.1)
+        taken = 0
+        while taken < LITTLE * 3.5:
+            taken += len(await loop.sock_recv(client, 4096))
+        await until_open(server, 1)
+        await until_open(server, 0)
+
+
+async def test_a_client_that_reads_slowly_gets_everything(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    taken = 0
+    with closing(connect(port)) as client:
+        client.send(ask(MUCH, CLOSE))
+        started = loop.time()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while data := await loop.sock_recv(client, MUCH // 40):
+                taken += len(data)
+                await asyncio.sleep(http_protocol.WRITE_SECONDS * len(data) * 5 / MUCH)
+    assert taken > MUCH
+    assert loop.time() - started > http_protocol.WRITE_SECONDS * 3
+
+
+async def test_past_the_limit_the_longest_waiting_connection_gives_way(
+    server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "max_connections", 3)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", PATIENCE_SECONDS)
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        silent = []
+        for opened in range(1, 4):
+            silent.append(stack.enter_context(closing(connect(port))))
+            await until_open(server, opened)
+        assert (await converse(port, ask(2, CLOSE))).startswith(b"HTTP/1.1 200")
+        assert await loop.sock_recv(silent[0], 1000) == b""
+        for client in silent[1:]:
+            client.send(ask(2, CLOSE))
+            assert (await loop.sock_recv(client, 1000)).startswith(b"HTTP/1.1 200")
+
+
+async def test_past_the_limit_a_connection_is_refused_when_all_are_busy(
+    server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "max_connections", 1)
+    with closing(connect(port)) as busy:
+        busy.send(ask(MUCH))
+        await until_open(server, 1)
+        await asyncio.sleep(0.05)
+        answer = await converse(port)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"Retry-After: 1\r\n" in answer
+        assert b"Connection: close\r\n" in answer
