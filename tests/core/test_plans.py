@@ -116,6 +116,10 @@ def declare_reads(router: APIRouter) -> None:
     async def scoped(found: Annotated[str, Security(scopes, scopes=["a", "b"])]) -> Response:
         return JSONResponse(found)
 
+    @router.get("/broken")
+    async def broken() -> Response:
+        raise RuntimeError
+
     @router.get("/model", response_model=Answer)
     async def model() -> Any:
         return {"number": 7, "hidden": True}
@@ -201,6 +205,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/things/b", {"json": {"name": "a"}}),
     ("PUT", "/things/a%2Fb", {"json": {"name": "a/b"}}),
     ("GET", "/scoped", {}),
+    ("GET", "/broken", {}),
     ("GET", "/model", {}),
     ("GET", "/thread", {}),
     ("POST", "/optional", {}),
@@ -269,6 +274,19 @@ async def test_both_ways_give_the_same_answers(
                 url = f"/api/v1/x{path}"
                 answer = await ours.request(method, url, **content)
                 assert seen(answer) == seen(await theirs.request(method, url, **content))
+
+
+async def test_both_ways_give_the_same_answers_under_a_root_path(
+    apps: tuple[FastAPI, FastAPI],
+) -> None:
+    for root_path in ("/api", "/sub"):
+        answers = []
+        for app in apps:
+            transport = httpx.ASGITransport(app, root_path=root_path)
+            async with httpx.AsyncClient(transport=transport, base_url="http://x.test") as client:
+                paths = ("/api/v1/x/headers", "/sub/api/v1/x/headers")
+                answers.append([seen(await client.get(path)) for path in paths])
+        assert answers[0] == answers[1]
 
 
 async def test_overridden_dependencies_are_used(apps: tuple[FastAPI, FastAPI]) -> None:

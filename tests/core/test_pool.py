@@ -338,18 +338,23 @@ async def test_a_swallowed_error_is_no_commit(pool: Pool, table: str) -> None:
     assert await one(pool) == 1
 
 
-async def test_a_cancelled_transaction_is_rolled_back(
-    server: Server, pool: Pool, table: str
+async def test_a_transaction_cancelled_in_a_statement_is_rolled_back(
+    pool: Pool, table: str
 ) -> None:
-    async def wait() -> None:
-        await asyncio.sleep(30)
+    """Its connection, where the answer may still come, is not used again."""
+    [before] = await pool.fetch("SELECT pg_backend_pid()", [])
 
-    running = asyncio.create_task(write_all(pool, 1, then=wait))
+    async def write_and_wait() -> None:
+        async with Transaction(pool) as transaction:
+            await write(transaction, 1)
+            await transaction.fetch("SELECT pg_sleep(30)", [])
+
+    running = asyncio.create_task(write_and_wait())
     await asyncio.sleep(0.2)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert await one(pool) == 1
+    assert await pool.fetch("SELECT pg_backend_pid()", []) != [before]
     assert await written(table) == []
 
 
