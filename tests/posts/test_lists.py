@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from tests.core.support import problem_of
 from tests.posts.support import POSTS, change, titles, write
@@ -151,3 +152,19 @@ async def test_deactivated_authors_posts_stay_readable_and_their_drafts_closed(
     assert await titles(client) == ["still here"]
     answer = await client.get(f"{POSTS}?status=draft", headers=ann.headers)
     problem_of(answer, 401, "invalid_token")
+
+
+async def test_a_list_by_tag_is_planned_for_the_tag(
+    client: httpx.AsyncClient, app: FastAPI, ann: Account
+) -> None:
+    """The plan for any tag walks all the posts for a rare one."""
+    await write(client, ann, tags=["rare"], status="published")
+    for _ in range(10):
+        assert len((await client.get(f"{POSTS}?tag=rare")).json()["items"]) == 1
+        await client.get(POSTS)
+    prepared = await app.state.database.reads.fetch(
+        "SELECT statement, generic_plans FROM pg_prepared_statements", []
+    )
+    generic = [row["statement"] for row in prepared if row["generic_plans"]]
+    assert generic
+    assert not [statement for statement in generic if "@>" in statement]
