@@ -19,11 +19,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _MAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def _seconds(value: object) -> object:
-    return float(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    return float(value) if isinstance(value, str) and _SECONDS.fullmatch(value.strip()) else value
 
 
 # Seconds, HH:MM:SS or an ISO 8601 duration such as P14D.

@@ -73,7 +73,7 @@ class Database:
 
     @classmethod
     def open(cls, url: str, settings: Settings) -> "Database":
-        """Prepare both pools for `url` (`postgresql://…`); connections open when first needed."""
+        """Prepare the pools for `url` (`postgresql://…`); connections open when first needed."""
         statement_timeout = f"{int(settings.statement_timeout_seconds * 1000)}ms"
         # PostgreSQL's own limit comes first; this one is for when it is silent.
         silence_seconds = settings.statement_timeout_seconds + 1

@@ -12,10 +12,10 @@ from sqlalchemy import column, table
 from src.config import PROJECT_ROOT
 from src.database import ReadsDep
 from src.exceptions import AppError
-from src.reads import Read
 from src.responses import DocumentResponse
 from src.schemas import Output
 from src.shapes import Shape
+from src.statements import Read
 
 router = APIRouter(prefix="/health", tags=["health"])
 

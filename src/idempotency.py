@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from sqlalchemy import ForeignKey, Index, bindparam, delete, func, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,9 +18,9 @@ from src.dependencies import ClockDep
 from src.exceptions import AppError, ConflictError, InvalidInputError
 from src.jobs import JobContext, Schedule
 from src.pool import Transaction
-from src.reads import Read, Statement
 from src.security import Principal, current_principal
 from src.shapes import Shape
+from src.statements import Read, Statement
 
 KEPT = timedelta(hours=24)
 _KEPT_HEADERS = ("content-type", "location", "etag")
@@ -57,16 +58,8 @@ class KeyInUseError(ConflictError):
     title = "The first request with this Idempotency-Key still runs"
 
 
-class Replay(Exception):
-    """Ends the request with an answer given before."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
-
-
 _lock = Read(
-    Shape({"locked": func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0))})
+    Shape({"locked": func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0))})
 )
 _kept_answer = Read(
     Shape(
@@ -101,23 +94,44 @@ class Idempotency:
     request_hash: bytes
     now: datetime
 
-    async def remember(self, response: Response) -> Response:
-        """Keep the answer under the key, in the same transaction as what it reports."""
-        if self.key is not None:
-            headers = {
-                name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
-            }
-            answer = {
-                "user_id": self.user_id,
-                "key": self.key,
-                "request_hash": self.request_hash,
-                "status": response.status_code,
-                "headers": json.dumps(headers),
-                "body": bytes(response.body),
-                "created_at": self.now,
-            }
-            await _keep_answer.run(self.transaction, answer)
-        return response
+    async def once(self, answer: Callable[[], Awaitable[Response]]) -> Response:
+        """What `answer` returns, or what it returned to the first request with this key.
+
+        It is kept in the same transaction as what it reports.
+
+        Raises:
+            KeyReusedError: the key was used for another request.
+            KeyInUseError: the first request with it still runs.
+        """
+        if self.key is None:
+            return await answer()
+        key = {"user_id": self.user_id, "key": self.key}
+        name = f"idempotency:{self.user_id}:{self.key}"
+        lock = await _lock.first(self.transaction, name=name)
+        if not (lock and lock["locked"]):
+            raise KeyInUseError
+        await _forget.run(self.transaction, key | {"oldest": self.now - KEPT})
+        kept = await _kept_answer.first(self.transaction, **key)
+        if kept is None:
+            response = await answer()
+            await self._keep(key, response)
+            return response
+        if kept["request_hash"] != self.request_hash:
+            raise KeyReusedError
+        return Response(kept["body"], kept["status"], json.loads(kept["headers"]))
+
+    async def _keep(self, key: Mapping[str, object], response: Response) -> None:
+        headers = {
+            name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
+        }
+        answer = {
+            "request_hash": self.request_hash,
+            "status": response.status_code,
+            "headers": json.dumps(headers),
+            "body": bytes(response.body),
+            "created_at": self.now,
+        }
+        await _keep_answer.run(self.transaction, {**key, **answer})
 
 
 async def get_idempotency(
@@ -129,45 +143,21 @@ async def get_idempotency(
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
     ] = None,
 ) -> Idempotency:
-    """Look the key up before the endpoint runs.
+    """The request's key.
 
     Raises:
-        InvalidInputError: there are two keys.
-        Replay: the same request was answered before.
-        KeyReusedError: the key was used for another request.
-        KeyInUseError: the first request with it still runs.
+        InvalidInputError: there are two.
     """
-    now = clock.now()
-    if idempotency_key is None:
-        return Idempotency(transaction, caller.user_id, None, b"", now)
-    if len(request.headers.getlist("idempotency-key")) > 1:
-        raise InvalidInputError.at(
-            "header", "idempotency-key", msg="Send one Idempotency-Key", type="repeated"
-        )
-    request_hash = hashlib.sha256(
-        f"{request.method} {request.url.path}\n".encode() + await request.body()
-    ).digest()
-    name = f"idempotency:{caller.user_id}:{idempotency_key}"
-    lock = await _lock.first(transaction, key=name)
-    if not (lock and lock["locked"]):
-        raise KeyInUseError
-    found = {"user_id": caller.user_id, "key": idempotency_key}
-    await _forget.run(transaction, found | {"oldest": now - KEPT})
-    answer = await _kept_answer.first(transaction, **found)
-    if answer is None:
-        return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, now)
-    if answer["request_hash"] != request_hash:
-        raise KeyReusedError
-    raise Replay(Response(answer["body"], answer["status"], json.loads(answer["headers"])))
-
-
-def install(app: FastAPI) -> None:
-    """Answer a repeated request with what was answered before."""
-
-    async def replay(_: Request, signal: Exception) -> Response:
-        return cast("Replay", signal).response
-
-    app.add_exception_handler(Replay, replay)
+    request_hash = b""
+    if idempotency_key is not None:
+        if len(request.headers.getlist("idempotency-key")) > 1:
+            raise InvalidInputError.at(
+                "header", "idempotency-key", msg="Send one Idempotency-Key", type="repeated"
+            )
+        request_hash = hashlib.sha256(
+            f"{request.method} {request.url.path}\n".encode() + await request.body()
+        ).digest()
+    return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, clock.now())
 
 
 async def _forget_old_keys(context: JobContext) -> None:

@@ -97,8 +97,7 @@ class Worker:
                 await self._work()
             except Exception:  # whatever it was, jobs must go on: say so and start over
                 logger.exception("the worker stopped, and starts again")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
+                await self._pause()
 
     def stop(self) -> None:
         """Take no further job; `run` returns when those under way are done."""
@@ -113,6 +112,10 @@ class Worker:
             server_settings={"application_name": "plaza-worker"},
         )
         try:
+            if await connection.fetchval("SELECT to_regclass('pgqueuer')") is None:
+                logger.warning("no job runs before `python -m src migrate`")
+                await self._pause()
+                return
             queue = self._queue = PgQueuer(AsyncpgDriver(connection))
             for task in self._tasks:
                 queue.entrypoint(
@@ -137,6 +140,10 @@ class Worker:
         finally:
             self._queue = None
             connection.terminate()  # close() would wait for a server that may be silent
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
 
     def _job_function(self, task: Task[Any]) -> Callable[[Job], Awaitable[None]]:
         async def run_job(job: Job) -> None:

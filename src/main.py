@@ -77,7 +77,6 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     docs.install(app)
     exceptions.install(app)
     openapi.install(app)
-    idempotency.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
     app.add_middleware(GuardMiddleware, settings=settings)
     if settings.cors_origins:

@@ -33,13 +33,16 @@ class UnplannedError(Exception):
 
 
 class _Parameters:
-    """The query or header parameters of a call; when none is sent, their defaults are at hand."""
+    """The query or header parameters of a call.
+
+    When none is sent, their defaults are at hand, unless one call could change them for the next.
+    """
 
     def __init__(self, fields: Sequence[Any]) -> None:
         self._fields = fields
         self.names = frozenset(field.alias.lower().encode() for field in fields)
         defaults, errors = request_params_to_args(fields, QueryParams())
-        self.defaults = None if errors else defaults
+        self.defaults = defaults if not errors and _are_immutable(defaults.values()) else None
 
     def parse(self, received: QueryParams | Headers) -> dict[str, Any]:
         values, errors = request_params_to_args(self._fields, received)
@@ -249,6 +252,14 @@ async def _parsed_body(body: Any, request: Request) -> Any:
     value, errors = body.validate(document, loc=("body",))
     _require(errors)
     return value
+
+
+def _are_immutable(values: Iterable[object]) -> bool:
+    try:
+        hash(tuple(values))
+    except TypeError:
+        return False
+    return True
 
 
 def _require(errors: Sequence[Any] | None) -> None:

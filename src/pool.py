@@ -77,7 +77,8 @@ class Pool:
 
         Raises:
             OverloadedError: no connection came free in time.
-            asyncpg.PostgresError, OSError: the database refused or is away.
+            DatabaseUnavailableError: none could be opened.
+            asyncpg.PostgresError, OSError: the database refused, or is away.
         """
         connection = await self.acquire()
         try:
@@ -100,7 +101,7 @@ class Pool:
 
         Raises:
             OverloadedError: none came free in time.
-            asyncpg.PostgresError, OSError: the database is away.
+            DatabaseUnavailableError: none could be opened.
         """
         connection = await self._next_connection()
         self._in_use_since[connection] = self._now()
@@ -223,7 +224,8 @@ class Transaction:
 
         Raises:
             OverloadedError: no connection came free in time.
-            asyncpg.PostgresError, OSError: the database refused or is away.
+            DatabaseUnavailableError: none could be opened.
+            asyncpg.PostgresError, OSError: the database refused, or is away.
         """
         if self._connection is None:
             self._connection = await self._pool.acquire()

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 MAX_FIELDS = 100
+CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # Control characters, line and paragraph separators, and marks that reverse the text around them.
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -42,6 +44,14 @@ def _not_a_number(value: object) -> object:
     return value
 
 
+def _canonical_uuid(value: object) -> object:
+    """Pydantic would take braces, a prefix, and no hyphens at all."""
+    if isinstance(value, str) and not CANONICAL_UUID.fullmatch(value):
+        raise ValueError("Not an id")
+    return value
+
+
+Id = Annotated[UUID, BeforeValidator(_canonical_uuid)]
 # A point in time with its offset, as in `2026-03-01T12:00:00Z`.
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
 # After the length limits of a field. Text of several lines: PostgreSQL cannot store NUL, and UTF-8
@@ -54,9 +64,9 @@ Item = TypeVar("Item")
 
 
 class Input(BaseModel):
-    """The base of everything that comes in: an unknown field is an error."""
+    """The base of everything that comes in: unchangeable, and an unknown field is an error."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod

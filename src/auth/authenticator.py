@@ -11,8 +11,8 @@ from src.auth.jwt import AccessTokens
 from src.auth.models import Session
 from src.clock import Clock
 from src.database import Database
-from src.reads import Read
 from src.security import InvalidTokenError, Principal
+from src.statements import Read
 from src.users.models import User
 from src.users.service import ACCOUNT
 

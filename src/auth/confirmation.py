@@ -21,8 +21,8 @@ from src.auth.schemas import EmailConfirm
 from src.clock import Clock
 from src.ids import uuid7
 from src.pool import Pool
-from src.reads import Read
 from src.shapes import Shape
+from src.statements import Read
 from src.users.models import User
 from src.users.service import suggest_username
 

@@ -21,8 +21,8 @@ from src.config import Settings
 from src.database import Database
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
-from src.reads import Read
 from src.shapes import Shape
+from src.statements import Read
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username

@@ -19,9 +19,9 @@ from src.clock import Clock
 from src.config import Settings
 from src.database import Database
 from src.ids import uuid7
-from src.reads import Read
 from src.security import SCOPES, Principal
 from src.shapes import Document, Shape
+from src.statements import Read
 from src.users.emails import normalize_email
 from src.users.models import User
 

@@ -1,6 +1,5 @@
 """The reads of posts."""
 
-import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -13,8 +12,9 @@ from src.pagination import MAX_LIMIT, decode_cursor
 from src.pool import Pool
 from src.posts.models import Post
 from src.posts.schemas import PostFilter
-from src.reads import Read
+from src.schemas import CANONICAL_UUID
 from src.shapes import Column, Constant, Document, Fields, Shape
+from src.statements import Read
 from src.users.models import User
 
 _SUMMARY: dict[str, Column | Constant | Fields] = {
@@ -44,8 +44,6 @@ _SUMMARY: dict[str, Column | Constant | Fields] = {
 SUMMARY = Shape(_SUMMARY)
 FULL = Shape(_SUMMARY | {"body": Post.body, "body_html": Post.body_html})
 COMPILED_LIMITS = (21, MAX_LIMIT + 1)
-# Only in this form is it an id: `UUID()` would also take a slug of 32 hexadecimal digits.
-_CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _visible_post(key: InstrumentedAttribute[UUID] | InstrumentedAttribute[str]) -> Read:
@@ -65,7 +63,7 @@ _visible_post_by_slug = _visible_post(Post.slug)
 
 async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own."""
-    is_id = _CANONICAL_UUID.fullmatch(id_or_slug)
+    is_id = CANONICAL_UUID.fullmatch(id_or_slug)
     read = _visible_post_by_id if is_id else _visible_post_by_slug
     return await read.first(reads, key=id_or_slug, viewer_id=viewer_id)
 

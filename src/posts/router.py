@@ -1,7 +1,6 @@
 """Posts over HTTP."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -12,10 +11,11 @@ from src.idempotency import IdempotencyDep
 from src.pagination import page_response
 from src.posts.dependencies import PostServiceDep, PostWriter
 from src.posts.reads import FULL, list_posts, read_post
+from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
 from src.posts.service import create_post
 from src.responses import IfMatchDep, versioned
-from src.schemas import Page
+from src.schemas import Id, Page
 from src.security import OptionalPrincipal, require
 
 router = APIRouter(prefix="/posts", tags=["posts"])
@@ -45,16 +45,20 @@ async def create(
     idempotency: IdempotencyDep,
 ) -> Response:
     """Write a post: a draft, or published at once."""
-    post = await create_post(transaction, clock.now(), writer.user_id, data)
-    return await idempotency.remember(
-        versioned(
+    # Before the transaction begins: a long text must not hold a connection while it waits.
+    body_html = await render(data.body)
+
+    async def answer() -> Response:
+        post = await create_post(transaction, clock.now(), writer.user_id, data, body_html)
+        return versioned(
             request,
             FULL.of_values(post, author=writer.user),
             post["version"],
             status=201,
             headers={"Location": f"{request.scope['path']}/{post['id']}"},
         )
-    )
+
+    return await idempotency.once(answer)
 
 
 @router.get("/{post_id}", response_model=PostRead)
@@ -75,7 +79,7 @@ async def read(
 @router.patch("/{post_id}", response_model=PostRead)
 async def update(
     request: Request,
-    post_id: UUID,
+    post_id: Id,
     writer: PostWriter,
     changes: PostUpdate,
     if_match: IfMatchDep,
@@ -88,7 +92,7 @@ async def update(
 
 @router.delete("/{post_id}", status_code=204, response_class=Response)
 async def delete(
-    post_id: UUID, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
+    post_id: Id, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
 ) -> None:
     """Put one's own post into the trash."""
     await posts.delete(writer.user_id, post_id, if_match)

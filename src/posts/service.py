@@ -15,16 +15,16 @@ from src.posts.models import Post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug
-from src.reads import Statement
 from src.responses import IfMatch
+from src.statements import Statement
 
 _insert_post = Statement(insert(Post))
 
 
 async def create_post(
-    transaction: Transaction, now: datetime, author_id: UUID, data: PostCreate
+    transaction: Transaction, now: datetime, author_id: UUID, data: PostCreate, body_html: str
 ) -> dict[str, Any]:
-    """Write a new post.
+    """Write a new post, whose body is rendered already.
 
     Returns:
         The values of its columns.
@@ -33,11 +33,12 @@ async def create_post(
         "id": uuid7(),
         "author_id": author_id,
         "slug": new_slug(data.title),
-        "body_html": await render(data.body),
+        "body_html": body_html,
         "version": 1,
         "created_at": now,
         "updated_at": now,
         "published_at": now if data.status == "published" else None,
+        "deleted_at": None,
     }
     await _insert_post.run(transaction, post)
     return post

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.clock import Clock
 from src.exceptions import NotFoundError
 from src.pool import Pool
-from src.reads import Read
 from src.responses import IfMatch
 from src.shapes import Column, Constant, Document, Fields, Shape
+from src.statements import Read
 from src.users.models import User
 from src.users.schemas import UserUpdate
 

@@ -94,7 +94,7 @@ async def test_if_match_that_holds(
     client: httpx.AsyncClient, ann: Account, created: httpx.Response
 ) -> None:
     path, tag = created.headers["location"], created.headers["etag"]
-    for template in ("{tag}", '"other", {tag}', "*"):
+    for template in ("{tag}", '"other", {tag}', '"other",{tag},"x"', "W/{tag}", "*"):
         headers = ann.headers | {"If-Match": template.format(tag=tag)}
         changed = await client.patch(path, json={"title": template}, headers=headers)
         assert (changed.status_code, changed.json()["title"]) == (200, template)
@@ -107,7 +107,8 @@ async def test_if_match_that_does_not_hold_changes_nothing(
     client: httpx.AsyncClient, ann: Account, created: httpx.Response, subtests: pytest.Subtests
 ) -> None:
     path = created.headers["location"]
-    for condition in ('"other"', '"2-00000000"', '"11-"', "nonsense", ""):
+    conditions = ('"other"', '"2-00000000"', '"11-"', '"1-00000000', '"1', "1", "nonsense", "")
+    for condition in conditions:
         with subtests.test(condition):
             headers = ann.headers | {"If-Match": condition}
             changed = await client.patch(path, json={"title": "B"}, headers=headers)

@@ -1,5 +1,6 @@
 """Settings: what production insists on, and what may be left out."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,12 @@ def test_a_wrong_value_names_its_setting(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert name.lower() in refusal().lower()
+
+
+@pytest.mark.parametrize("value", ["0.5", "PT0.5S", "00:00:00.5"])
+def test_a_duration_is_written_in_three_ways(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("REFRESH_GRACE", value)
+    assert Settings().refresh_grace == timedelta(seconds=0.5)
 
 
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ async def test_another_body_under_the_same_key_is_refused(
     ann = await accounts.sign_in("ann")
     await create(client, ann, "key")
     headers = ann.headers | {"Idempotency-Key": "key"}
-    others: list[Any] = [POST | {"title": "B"}, POST | {"status": "draft"}, {"title": "x"}, []]
+    others: list[Any] = [POST | {"title": "B"}, POST | {"status": "draft"}]
     for other in others:
         answer = await client.post("/api/v1/posts", json=other, headers=headers)
         problem_of(answer, 422, "idempotency_key_reused")
@@ -168,7 +168,8 @@ async def test_while_the_first_runs_a_repeat_is_told_to_wait(
         first = asyncio.create_task(create(client, ann, "key"))
         await asyncio.sleep(0.2)
         problem_of(await create(client, ann, "key"), 409, "idempotency_key_in_use")
-        problem_of(await create(client, ann, "key", {}), 409, "idempotency_key_in_use")
+        other = POST | {"title": "B"}
+        problem_of(await create(client, ann, "key", other), 409, "idempotency_key_in_use")
     assert (await first).status_code == 201
     assert (await create(client, ann, "key")).json() == (await first).json() != first_post
     assert await count_posts(database_url) == 2

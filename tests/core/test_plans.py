@@ -116,6 +116,11 @@ def declare_reads(router: APIRouter) -> None:
     async def scoped(found: Annotated[str, Security(scopes, scopes=["a", "b"])]) -> Response:
         return JSONResponse(found)
 
+    @router.get("/grow")
+    async def grow(which: Annotated[Filter, Query()]) -> Response:
+        which.tag.append("more")
+        return JSONResponse(which.tag)
+
     @router.get("/broken")
     async def broken() -> Response:
         raise RuntimeError
@@ -205,6 +210,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/things/b", {"json": {"name": "a"}}),
     ("PUT", "/things/a%2Fb", {"json": {"name": "a/b"}}),
     ("GET", "/scoped", {}),
+    ("GET", "/grow", {}),
+    ("GET", "/grow", {}),
     ("GET", "/broken", {}),
     ("GET", "/model", {}),
     ("GET", "/thread", {}),

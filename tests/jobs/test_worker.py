@@ -157,7 +157,7 @@ async def test_what_is_scheduled_runs_when_it_is_due_on_one_worker(desk: Desk) -
 
 
 async def test_a_server_started_before_the_migration_sends_mail_after_it(
-    settings: Settings, clock: FrozenClock, server_url: str
+    settings: Settings, clock: FrozenClock, server_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = f"plaza_test_{uuid4().hex}"
     url = on_database(server_url, name)
@@ -169,6 +169,9 @@ async def test_a_server_started_before_the_migration_sends_mail_after_it(
     try:
         async with app.router.lifespan_context(app), talking_to(app) as client:
             await asyncio.sleep(0.3)
+            assert {record.message for record in caplog.records if record.name == "src.jobs"} == {
+                "no job runs before `python -m src migrate`"
+            }
             await asyncio.to_thread(migrate, url)
             await register(client)
             await Inbox(Mailbox.of(settings)).mails("ann@x.test", 1)

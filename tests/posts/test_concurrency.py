@@ -4,7 +4,10 @@ import asyncio
 from collections import Counter
 
 import httpx
+import pytest
 
+from src.config import Settings
+from src.posts import router
 from tests.posts.support import POSTS, write
 from tests.support import Account
 
@@ -97,3 +100,31 @@ async def test_the_longest_text_to_render_does_not_stop_the_others(
     took = loop.time() - begun_at
     await reading
     assert max(waits) < took / 2
+
+
+class TestOneConnection:
+    """One connection for new rows."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"database_pool_size": 1})
+
+    async def test_a_text_being_rendered_holds_none(
+        self, client: httpx.AsyncClient, ann: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        may_end = asyncio.Event()
+
+        async def render_slowly(source: str) -> str:
+            if source == "long":
+                await may_end.wait()
+            return source
+
+        monkeypatch.setattr(router, "render", render_slowly)
+        headers = ann.headers | {"Idempotency-Key": "key"}
+        long = {"title": "A", "body": "long"}
+        slow = asyncio.create_task(client.post(POSTS, json=long, headers=headers))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            await write(client, ann, body="short")
+        may_end.set()
+        assert (await slow).status_code == 201

@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from tests.core.support import problem_of
 from tests.posts.support import POSTS, change, trash, write
 from tests.support import Account, FrozenClock
 
@@ -132,3 +133,14 @@ async def test_the_trash_is_out_of_sight(
     again = await client.delete(path, headers=ann.headers)
     changed = await client.patch(path, json={"title": "B"}, headers=ann.headers)
     assert (again.status_code, changed.status_code) == (404, 404)
+
+
+async def test_an_id_has_one_form(client: httpx.AsyncClient, ann: Account) -> None:
+    post = await write(client, ann)
+    row_id = UUID(post["id"])
+    for other in (row_id.hex, f"{{{row_id}}}", row_id.urn):
+        path = f"{POSTS}/{other}"
+        problem_of(await client.get(path, headers=ann.headers), 404, "not_found")
+        changed = await client.patch(path, json={"title": "B"}, headers=ann.headers)
+        problem_of(changed, 422, "validation_error")
+        problem_of(await client.delete(path, headers=ann.headers), 422, "validation_error")

@@ -1,4 +1,4 @@
-"""Reads: how every feature answers a GET, and the other statements that need no entities.
+"""Statements that need no entities: how every feature answers a GET and writes new rows.
 
 A statement of SQLAlchemy's Core is compiled once at import to PostgreSQL's own SQL, and runs
 prepared. A `Read` is a `select` whose rows become plain documents ready for JSON.
@@ -29,7 +29,7 @@ class Runner(Protocol):
 
 
 class Statement:
-    """A compiled statement; its `bindparam`s and columns to insert are its parameters.
+    """A compiled statement; its `bindparam`s, or all columns of an INSERT, are its parameters.
 
     With `replan`, PostgreSQL plans it for the arguments of each run: for conditions that may hold
     for a few rows or for most.
@@ -38,12 +38,22 @@ class Statement:
     def __init__(self, statement: ClauseElement, *, replan: bool = False) -> None:
         compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT))
         self.sql: str = compiled.string
-        self._parameters = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
+        self._parameters = compiled.positiontup or []
+        bound = {name: compiled.binds[name] for name in self._parameters}
+        self._literals = {name: one.value for name, one in bound.items() if not one.required}
+        self._names = set(self._parameters) - self._literals.keys()
         self._replan = replan
 
     async def run(self, runner: Runner, parameters: Mapping[str, object]) -> list[asyncpg.Record]:
-        """The rows it returns; a parameter that is not given is None or its default."""
-        arguments = [parameters.get(name, default) for name, default in self._parameters]
+        """The rows it returns.
+
+        Raises:
+            TypeError: the parameters are not those of the statement.
+        """
+        if parameters.keys() != self._names:
+            raise TypeError(f"not the parameters: {parameters.keys() ^ self._names}")
+        values = {**self._literals, **parameters}
+        arguments = [values[name] for name in self._parameters]
         return await runner.fetch(self.sql, arguments, replan=self._replan)
 
 

@@ -1,14 +1,28 @@
-"""Reads: rows become documents of a declared shape."""
+"""Statements: parameters go in, rows become documents of a declared shape."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, column, func, literal, literal_column, null, table
+import pytest
+from sqlalchemy import (
+    Uuid,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    table,
+)
 from sqlalchemy.types import Integer, Text
 
+from src.auth.models import Throttle
 from src.database import Database
 from src.ids import uuid7
-from src.reads import Read
 from src.shapes import Shape
+from src.statements import Read, Statement
 
 NUMBER = column("number", Integer)
 NUMBERS = func.generate_series(1, bindparam("upto", type_=Integer)).alias("number")
@@ -78,13 +92,28 @@ async def test_ids_go_in_as_uuid_or_text_and_come_out_as_text(database: Database
     assert UUID(str(row_id)) == row_id
 
 
-async def test_a_parameter_left_out_is_null(database: Database) -> None:
-    assert await echo.first(database.reads, text="x") == {"text": "x", "id": None}
+@pytest.mark.parametrize("given", [{"text": "x"}, {"text": "x", "id": None, "idd": None}])
+async def test_the_parameters_are_all_given_and_no_others(
+    database: Database, given: dict[str, object]
+) -> None:
+    with pytest.raises(TypeError):
+        await echo.first(database.reads, **given)
+
+
+async def test_an_insert_takes_all_columns(database: Database) -> None:
+    """A column left out would be NULL, whatever its default."""
+    insert_throttle = Statement(insert(Throttle))
+    throttle = {"key": b"x", "count": 1, "window_started_at": datetime.now(UTC)}
+    with pytest.raises(TypeError):
+        await insert_throttle.run(database.writes, {"key": b"x"})
+    await insert_throttle.run(database.writes, throttle)
+    async with database.sessions() as session:
+        assert await session.scalar(select(Throttle.count).where(Throttle.key == b"x")) == 1
 
 
 async def test_a_value_is_never_part_of_the_sql(database: Database) -> None:
     hostile = "'); DROP TABLE users; --\\ %s %(x)s $1 :text"
-    found = await echo.first(database.reads, text=hostile)
+    found = await echo.first(database.reads, text=hostile, id=None)
     assert found == {"text": hostile, "id": None}
     assert hostile not in echo.sql
 
