@@ -39,7 +39,8 @@ RESTART_SECONDS = 2.0
 SILENT_SECONDS = 10.0
 LONGEST_POLL = timedelta(seconds=5)  # a retry is at most this late
 MAX_JOBS_AT_ONCE = 20
-LOG_KEPT = timedelta(days=30)
+FAILURES_KEPT = timedelta(days=30)
+SUCCESSES_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +159,18 @@ class Worker:
         return run_schedule
 
 
+_FORGET_LOG = text("""
+    DELETE FROM pgqueuer_log
+    WHERE created <= :oldest OR created <= :recent AND status NOT IN ('exception', 'failed')
+""")
+
+
 async def _forget_old_log(context: JobContext) -> None:
     """Delete what PgQueuer noted about jobs that ended long ago."""
-    oldest = context.clock.now() - LOG_KEPT
+    now = context.clock.now()
     async with context.database.independent_transaction() as session:
         await session.execute(
-            text("DELETE FROM pgqueuer_log WHERE created <= :oldest"), {"oldest": oldest}
+            _FORGET_LOG, {"oldest": now - FAILURES_KEPT, "recent": now - SUCCESSES_KEPT}
         )
 
 

@@ -65,7 +65,8 @@ class EnvelopeMiddleware:
         scope = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
         if method == "HEAD":
             scope["method"] = "GET"
-        path: str = scope["path"]
+        # Patterns of routes match before a newline at the end, too: let it stay encoded.
+        path = scope["path"] = scope["path"].replace("\n", "%0A")
         if len(path) > 1 and path.endswith("/"):
             scope["path"] = path.rstrip("/") or "/"
         status = 0

@@ -13,6 +13,12 @@ from src.exceptions import OverloadedError
 MAX_WAITERS = 1000
 MAX_PREPARED = 200  # statements on one connection
 TICK_SECONDS = 0.1
+# After these PostgreSQL closes the connection, a moment later.
+_LAST_WORDS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 
 
 class Connection:
@@ -87,8 +93,11 @@ class Pool:
             except asyncpg.InvalidCachedStatementError:  # a migration changed a table meanwhile
                 connection.forget_statements()
                 rows = await connection.fetch(sql, arguments)
-        except asyncpg.PostgresError:
-            self.release(connection)
+        except asyncpg.PostgresError as error:
+            if isinstance(error, _LAST_WORDS):
+                self.discard(connection)
+            else:
+                self.release(connection)
             raise
         except BaseException:  # cancelled or cut off: what is on the wire is unknown
             self.discard(connection)
@@ -136,6 +145,7 @@ class Pool:
                 return connection
             self._open -= 1
         if self._open < self._size:
+            self._open += 1
             return await self._new_connection()
         if len(self._waiting_since) >= MAX_WAITERS:
             raise OverloadedError
@@ -149,7 +159,7 @@ class Pool:
         return await self._new_connection() if handed is None else handed
 
     async def _new_connection(self) -> Connection:
-        self._open += 1
+        """Open a connection, whose place is counted already."""
         try:
             async with asyncio.timeout(self._use_seconds):
                 driver = await self._connect()
@@ -171,8 +181,8 @@ class Pool:
         return False
 
     def _wake_next(self) -> None:
-        if self._open < self._size:
-            self._hand_over(None)
+        if self._open < self._size and self._hand_over(None):
+            self._open += 1
 
     def _give_back(self, turn: "asyncio.Future[Connection | None]") -> None:
         """A waiter gave up: it may have been handed a connection in the same moment."""
@@ -180,6 +190,7 @@ class Pool:
         if not turn.cancelled() and turn.exception() is None:
             connection = turn.result()
             if connection is None:
+                self._open -= 1
                 self._wake_next()
             else:
                 self.release(connection)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from src.pagination import MAX_LIMIT, decode_cursor
 from src.pool import Pool
 from src.posts.models import Post
-from src.posts.schemas import PostFilter
+from src.posts.schemas import MAX_PAGE_TEXT, PostFilter
 from src.schemas import CANONICAL_UUID
 from src.shapes import Column, Constant, Document, Fields, Shape
 from src.statements import Read
@@ -91,6 +91,16 @@ async def list_posts(
     read = _list_read(which.status, which.fields, limit, frozenset(parameters))
     rows = await read.all(reads, **parameters)
     return rows, _sort_column(which.status).key
+
+
+def page_length(rows: list[Document], limit: int) -> int:
+    """How many of the rows make a page: up to `limit`, but fewer when their text is long."""
+    characters = 0
+    for length, row in enumerate(rows[:limit]):
+        characters += len(row.get("body", "")) + len(row.get("body_html", ""))
+        if characters > MAX_PAGE_TEXT and length:
+            return length
+    return limit
 
 
 def _sort_column(

@@ -10,7 +10,7 @@ from src.exceptions import NotFoundError
 from src.idempotency import IdempotencyDep
 from src.pagination import page_response
 from src.posts.dependencies import PostServiceDep, PostWriter
-from src.posts.reads import FULL, list_posts, read_post
+from src.posts.reads import FULL, list_posts, page_length, read_post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
 from src.posts.service import create_post
@@ -32,7 +32,7 @@ async def list_(
     if which.status != "published":
         viewer = require(viewer, "posts:read")
     rows, sort_field = await list_posts(reads, which, viewer.user_id if viewer else None)
-    return page_response(request, rows, which.limit, sort_field)
+    return page_response(request, rows, page_length(rows, which.limit), sort_field)
 
 
 @router.post("", status_code=201, response_model=PostRead)

@@ -12,6 +12,7 @@ from src.users.schemas import Username
 
 MAX_TAGS = 10
 MAX_FULL_TEXTS = 20
+MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 
 Status: TypeAlias = Literal["draft", "published"]
 

@@ -93,7 +93,7 @@ class PostService:
         post = await self._session.scalar(
             select(Post)
             .where(Post.id == post_id, Post.author_id == author_id, Post.deleted_at.is_(None))
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         if post is None:
             raise NotFoundError

@@ -79,7 +79,7 @@ class UserService:
             PreconditionFailedError: the account has changed since the caller read it.
             UsernameTakenError: by way of the unique constraint.
         """
-        user = await self._session.get(User, user_id, with_for_update=True)
+        user = await self._session.get(User, user_id, with_for_update={"key_share": True})
         if user is None:
             raise NotFoundError
         if_match.check(user.version)

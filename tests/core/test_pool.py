@@ -22,12 +22,14 @@ class Server:
     def __init__(self, url: str) -> None:
         self._url = url
         self.failures = 0
+        self.opened = 0
 
     async def connect(self) -> asyncpg.Connection:
         if self.failures:
             self.failures -= 1
             await asyncio.sleep(0.02)
             raise ConnectionRefusedError
+        self.opened += 1
         return await asyncpg.connect(self._url, server_settings={"application_name": "pool-test"})
 
     async def connections(self) -> int:
@@ -220,6 +222,18 @@ async def test_a_waiter_takes_the_place_of_a_connection_that_could_not_open(
     first, second = await asyncio.gather(one(pool), one(pool), return_exceptions=True)
     assert isinstance(first, ConnectionRefusedError)
     assert second == 1
+
+
+async def test_a_newcomer_does_not_take_the_place_that_a_waiter_was_given(
+    server: Server, pool: Pool
+) -> None:
+    held = await pool.acquire()
+    waiting = asyncio.create_task(one(pool))
+    await asyncio.sleep(0)
+    newcomer = asyncio.create_task(one(pool))
+    pool.discard(held)
+    await asyncio.gather(waiting, newcomer)
+    assert server.opened == 2  # one after the other
 
 
 async def test_it_recovers_when_the_server_is_back(server: Server, pool: Pool) -> None:

@@ -15,7 +15,7 @@ from src.jobs import JobContext, Schedule
 from src.mail.mailbox import Mailbox
 from src.main import create_app
 from tests.conftest import execute, migrate, on_database
-from tests.core.support import talking_to
+from tests.core.support import query, talking_to
 from tests.jobs.support import Desk, task, until
 from tests.support import FrozenClock, Inbox
 
@@ -184,3 +184,28 @@ async def register(client: httpx.AsyncClient) -> None:
     registration = {"email": "ann@x.test", "password": "correct horse battery"}
     answer = await client.post("/api/v1/auth/register", json=registration)
     assert answer.status_code == 202
+
+
+async def test_the_log_keeps_failures_longer_than_successes(
+    desk: Desk, clock: FrozenClock, database_url: str
+) -> None:
+    for status in ("successful", "exception", "failed"):
+        for age in (0, 2, 31):
+            await query(
+                database_url,
+                "INSERT INTO pgqueuer_log (created, job_id, status, priority, entrypoint)"
+                " VALUES ($1, $2, $3::text::pgqueuer_status, 0, 'x')",
+                clock.now() - timedelta(days=age, seconds=1),
+                age,
+                status,
+            )
+    for schedule in jobs.SCHEDULES:
+        await schedule.run(desk.context)
+    rows = await query(database_url, "SELECT status::text, job_id FROM pgqueuer_log")
+    assert sorted((row["status"], row["job_id"]) for row in rows) == [
+        ("exception", 0),
+        ("exception", 2),
+        ("failed", 0),
+        ("failed", 2),
+        ("successful", 0),
+    ]

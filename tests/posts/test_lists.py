@@ -168,3 +168,28 @@ async def test_a_list_by_tag_is_planned_for_the_tag(
     generic = [row["statement"] for row in prepared if row["generic_plans"]]
     assert generic
     assert not [statement for statement in generic if "@>" in statement]
+
+
+async def test_a_page_of_long_texts_ends_early(client: httpx.AsyncClient, ann: Account) -> None:
+    for number in range(4):
+        await write(client, ann, title=str(number), body="&" * 50_000, status="published")
+    url: str | None = f"{POSTS}?fields=full"
+    pages = []
+    while url:
+        page = await client.get(url)
+        pages.append([post["title"] for post in page.json()["items"]])
+        url = page.links["next"]["url"] if page.links else None
+    assert pages == [["3"], ["2"], ["1"], ["0"]]
+    assert len((await client.get(POSTS)).json()["items"]) == 4
+
+
+async def test_a_newline_at_the_end_of_a_path_belongs_to_it(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    for title in ("A", "B"):
+        await write(client, ann, title=title, status="published")
+    problem_of(await client.get(f"{POSTS}%0a?limit=1"), 404, "not_found")
+    new = {"title": "C", "body": "x", "status": "published"}
+    problem_of(await client.post(f"{POSTS}%0a", json=new, headers=ann.headers), 404, "not_found")
+    problem_of(await client.get("/api/v1/users/me%0a", headers=ann.headers), 404, "not_found")
+    assert await titles(client) == ["B", "A"]
