@@ -1,6 +1,7 @@
 """Connections beside the requests, over a real socket: silent ones, deaf ones, too many."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, closing
@@ -10,10 +11,14 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from src import http_protocol
-from src.http_protocol import MAX_HEAD_BYTES, BoundedHttpProtocol
+from src.http_protocol import MAX_HEAD_BYTES, MAX_PIPELINED, BoundedHttpProtocol
 from tests.support import PATIENCE_SECONDS
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+EARLY = CHUNKED.replace(b"/", b"/early", 1)
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+MOST = b"a" * (MAX_HEAD_BYTES * 3 // 4)
 LITTLE = 60_000  # fits into the buffers of a connection, so the server does not wait to write it
 MUCH = 4_000_000
 CLOSE = b"Connection: close\r\n"
@@ -25,11 +30,17 @@ def ask(size: int, headers: bytes = b"") -> bytes:
 
 
 async def answer_ok(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the body, unless the path is /early, and answer twice the bytes that the path says."""
+    """Read the body, unless the path is /early, and answer twice the bytes that the path says.
+
+    Or twice as many as there are headers, for /headers; /slow takes a moment.
+    """
     path = scope["path"].removeprefix("/")
     while path != "early" and (await receive()).get("more_body"):
         pass
-    body = b"x" * int(path) if path.isdecimal() else b""
+    if path == "slow":
+        await asyncio.sleep(0.2)
+    size = len(scope["headers"]) if path == "headers" else int(path) if path.isdecimal() else 0
+    body = b"x" * size
     headers = [(b"content-length", b"%d" % (2 * len(body)))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -98,6 +109,11 @@ async def converse(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
         writer.close()
 
 
+def statuses(answers: bytes) -> list[int]:
+    """The statuses of those answers."""
+    return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answers)]
+
+
 @pytest.mark.parametrize(
     "pieces", [(), (b"GET / HT",), (REQUEST,), (REQUEST + b"\r\nab",)], ids=repr
 )
@@ -110,6 +126,96 @@ async def test_a_head_without_end_is_refused(port: int) -> None:
     head = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * (MAX_HEAD_BYTES * 8)
     answer = await converse(port, head)
     assert answer == b"reset" or answer.startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.parametrize("trailers", [MOST, b"a: b\r\n" * (len(MOST) // 6)], ids=["one", "many"])
+async def test_trailers_without_end_are_refused(port: int, trailers: bytes) -> None:
+    pieces = (CHUNKED + b"0\r\na: b\r\na: ", trailers, trailers)
+    assert statuses(await converse(port, *pieces, pause=0.05)) == [431]
+
+
+async def test_trailers_are_no_headers(port: int) -> None:
+    request = CHUNKED.replace(b"/", b"/headers", 1).replace(b"\r\n\r\n", b"\r\n" + CLOSE + b"\r\n")
+    answer = await converse(port, request, b"0\r\nx-trailer: y\r\n\r\n", pause=0.05)
+    assert answer.endswith(b"\r\n\r\n" + b"xx" * 3)
+
+
+async def test_a_long_body_in_pieces_is_answered(port: int) -> None:
+    pieces = [b"c000\r\n" + MOST + b"\r\n"] * 4
+    answer = await converse(port, CHUNKED, *pieces, b"0\r\n\r\n", pause=0.03)
+    assert statuses(answer) == [200]
+
+
+async def test_a_read_that_begins_a_head_does_not_count(port: int) -> None:
+    body = b"a" * (MAX_HEAD_BYTES * 5 // 4)
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    last = ask(2, CLOSE)
+    assert statuses(await converse(port, request + last[:9], last[9:], pause=0.05)) == [200, 200]
+
+
+async def test_each_head_counts_for_itself(port: int) -> None:
+    request = ask(2, b"X: " + MOST + b"\r\n")
+    answer = await converse(port, request, request, ask(2, CLOSE), pause=0.05)
+    assert statuses(answer) == [200] * 3
+
+
+async def test_as_many_requests_may_be_sent_ahead(port: int) -> None:
+    answer = await converse(port, ask(2) * MAX_PIPELINED + ask(2, CLOSE))
+    assert statuses(answer) == [200] * (MAX_PIPELINED + 1)
+
+
+async def test_more_requests_sent_ahead_end_the_connection(port: int) -> None:
+    answer = await converse(port, ask(2) * 1000)
+    assert statuses(answer) == [200] * (MAX_PIPELINED + 1)
+    assert b"connection: close\r\n" in answer.rpartition(b"HTTP/1.1")[2]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ((b"nonsense\r\n\r\n",), [400]),
+        ((ask(2), b"nonsense\r\n\r\n"), [200, 400]),
+        ((SLOW + b"nonsense\r\n\r\n", SLOW), [200]),
+        (
+            (SLOW + b"GET / HTTP/1.1\r\nX: ", MOST, MOST, b"\r\n\r\n" + CHUNKED + b"nonsense\r\n"),
+            [200],
+        ),
+        ((CHUNKED + b"nonsense\r\n",), [400]),
+        ((EARLY + b"1\r\na", b"nonsense\r\n"), [200]),
+        ((EARLY, b"40000\r\n" + b"a" * 0x40000 + b"\r\n0\r\n\r\n"), [200]),
+        ((EARLY, b"0\r\na: ", MOST, MOST), [200]),
+        ((SLOW + CHUNKED + b"nonsense\r\n",), []),
+    ],
+    ids=[
+        "bad",
+        "bad after an answer",
+        "bad during an answer",
+        "long head during an answer",
+        "bad body",
+        "bad body after its answer",
+        "long body after its answer",
+        "long trailer after an answer",
+        "bad body of a request sent ahead",
+    ],
+)
+async def test_a_refusal_is_not_taken_for_the_answer_to_another_request(
+    port: int, pieces: tuple[bytes, ...], expected: list[int]
+) -> None:
+    assert statuses(await converse(port, *pieces, pause=0.03)) == expected
+
+
+@pytest.mark.parametrize(
+    ("requests", "expected"), [(SLOW, [200]), (ask(2) + SLOW, [200, 200]), (REQUEST, [])], ids=repr
+)
+async def test_a_client_that_ends_its_side_is_answered(
+    port: int, requests: bytes, expected: list[int]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        writer.write(requests)
+        writer.write_eof()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert statuses(await reader.read()) == expected
 
 
 async def test_a_request_in_pieces_is_answered(port: int) -> None:
@@ -208,14 +314,48 @@ async def test_past_the_limit_the_longest_waiting_connection_gives_way(
             assert (await loop.sock_recv(client, 1000)).startswith(b"HTTP/1.1 200")
 
 
-async def test_past_the_limit_a_connection_is_refused_when_all_are_busy(
+async def test_past_the_limit_the_longest_idle_connection_gives_way_first(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "max_connections", 3)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", PATIENCE_SECONDS)
+    loop = asyncio.get_running_loop()
+
+    async def answered(client: socket.socket) -> bool:
+        client.send(ask(2))
+        return (await loop.sock_recv(client, 1000)).startswith(b"HTTP/1.1 200")
+
+    with ExitStack() as stack:
+        clients = []
+        for opened in range(1, 4):
+            clients.append(stack.enter_context(closing(connect(port))))
+            await until_open(server, opened)
+        silent, first, second = clients
+        assert [await answered(client) for client in (first, second, first)] == [True] * 3
+        assert (await converse(port, ask(2, CLOSE))).startswith(b"HTTP/1.1 200")
+        assert await loop.sock_recv(second, 1000) == b""
+        assert await answered(silent)
+        assert await answered(first)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(ask(MUCH),), (ask(2) + ask(MUCH),), (SLOW + ask(MUCH)[:9], ask(MUCH)[9:])],
+    ids=["one request", "one sent ahead", "one begun during an answer"],
+)
+async def test_past_the_limit_a_connection_is_refused_when_all_are_busy(
+    server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...]
+) -> None:
     monkeypatch.setattr(BoundedHttpProtocol, "max_connections", 1)
+    with closing(connect(port)) as gone:
+        gone.send(ask(2))
+        await asyncio.get_running_loop().sock_recv(gone, 1000)
+    await until_open(server, 0)
     with closing(connect(port)) as busy:
-        busy.send(ask(MUCH))
+        for piece in pieces:
+            busy.send(piece)
+            await asyncio.sleep(0.25 if piece.startswith(SLOW) else 0.05)
         await until_open(server, 1)
-        await asyncio.sleep(0.05)
         answer = await converse(port)
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"Retry-After: 1\r\n" in answer
