@@ -63,6 +63,7 @@ def serve() -> None:
         host=settings.host,
         port=settings.port,
         http=BoundedHttpProtocol,
+        ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,
         server_header=False,

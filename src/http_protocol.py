@@ -144,9 +144,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._close()
 
     def _make_room(self) -> bool:
-        """Give up the connection that has waited longest for a request, or the rest of one."""
+        """Give up the connection that has waited longest for a request, or the rest of one.
+
+        But none that still reads an answer.
+        """
         for waiting in (self._idle, self._unfinished):
-            oldest = next(iter(waiting), None)
+            read = (client for client in waiting if not client.transport.get_write_buffer_size())
+            oldest = next(read, None)
             if oldest is not None:
                 del waiting[oldest]
                 oldest.transport.abort()
@@ -181,11 +185,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
         if self._allowed:
-            self._deadline = self.loop.call_later(self._allowed, self._close)
+            self._deadline = self.loop.call_later(self._allowed, self._give_up)
             self._unfinished[self] = None
         else:
             self._unfinished.pop(self, None)
         self._deadline_allows = self._allowed
+
+    def _give_up(self) -> None:
+        if not self._end():
+            self._close()
 
     def _close(self) -> None:
         self.transport.close()

@@ -13,14 +13,14 @@ from sqlalchemy import ForeignKey, Index, bindparam, delete, func, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, TransactionDep
+from src.database import Base, ReadsDep, TransactionDep
 from src.dependencies import ClockDep
 from src.exceptions import AppError, ConflictError, InvalidInputError
 from src.jobs import JobContext, Schedule
 from src.pool import Transaction
 from src.security import Principal, current_principal
 from src.shapes import Shape
-from src.statements import Read, Statement
+from src.statements import Read, Runner, Statement
 
 KEPT = timedelta(hours=24)
 _KEPT_HEADERS = ("content-type", "location", "etag")
@@ -71,7 +71,9 @@ _kept_answer = Read(
         }
     ),
     lambda rows: rows.where(
-        IdempotencyRecord.user_id == bindparam("user_id"), IdempotencyRecord.key == bindparam("key")
+        IdempotencyRecord.user_id == bindparam("user_id"),
+        IdempotencyRecord.key == bindparam("key"),
+        IdempotencyRecord.created_at > bindparam("oldest"),
     ),
 )
 _forget = Statement(
@@ -86,13 +88,18 @@ _keep_answer = Statement(insert(IdempotencyRecord))
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """The key of the current request, if it has one."""
+    """The key of the current request, if it has one.
+
+    `kept` is the answer to an earlier request with it, which may be sent at once. To leave that to
+    `once` is right too, but then what comes before it is done again.
+    """
 
     transaction: Transaction
     user_id: UUID
     key: str | None
     request_hash: bytes
     now: datetime
+    kept: Response | None
 
     async def once(self, answer: Callable[[], Awaitable[Response]]) -> Response:
         """What `answer` returns, or what it returned to the first request with this key.
@@ -105,39 +112,48 @@ class Idempotency:
         """
         if self.key is None:
             return await answer()
-        key = {"user_id": self.user_id, "key": self.key}
         name = f"idempotency:{self.user_id}:{self.key}"
         lock = await _lock.first(self.transaction, name=name)
         if not (lock and lock["locked"]):
             raise KeyInUseError
-        await _forget.run(self.transaction, key | {"oldest": self.now - KEPT})
-        kept = await _kept_answer.first(self.transaction, **key)
+        row = {"user_id": self.user_id, "key": self.key, "oldest": self.now - KEPT}
+        kept = await _find(self.transaction, row, self.request_hash)
         if kept is None:
-            response = await answer()
-            await self._keep(key, response)
-            return response
-        if kept["request_hash"] != self.request_hash:
-            raise KeyReusedError
-        return Response(kept["body"], kept["status"], json.loads(kept["headers"]))
+            await _forget.run(self.transaction, row)
+            kept = await answer()
+            await self._keep(kept)
+        return kept
 
-    async def _keep(self, key: Mapping[str, object], response: Response) -> None:
+    async def _keep(self, response: Response) -> None:
         headers = {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
         }
         answer = {
+            "user_id": self.user_id,
+            "key": self.key,
             "request_hash": self.request_hash,
             "status": response.status_code,
             "headers": json.dumps(headers),
             "body": bytes(response.body),
             "created_at": self.now,
         }
-        await _keep_answer.run(self.transaction, {**key, **answer})
+        await _keep_answer.run(self.transaction, answer)
+
+
+async def _find(runner: Runner, row: Mapping[str, object], request_hash: bytes) -> Response | None:
+    kept = await _kept_answer.first(runner, **row)
+    if kept is None:
+        return None
+    if kept["request_hash"] != request_hash:
+        raise KeyReusedError
+    return Response(kept["body"], kept["status"], json.loads(kept["headers"]))
 
 
 async def get_idempotency(
     request: Request,
     caller: Annotated[Principal, Depends(current_principal)],
     transaction: TransactionDep,
+    reads: ReadsDep,
     clock: ClockDep,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
@@ -147,8 +163,9 @@ async def get_idempotency(
 
     Raises:
         InvalidInputError: there are two.
+        KeyReusedError: the key was used for another request.
     """
-    request_hash = b""
+    now, request_hash, kept = clock.now(), b"", None
     if idempotency_key is not None:
         if len(request.headers.getlist("idempotency-key")) > 1:
             raise InvalidInputError.at(
@@ -157,7 +174,9 @@ async def get_idempotency(
         request_hash = hashlib.sha256(
             f"{request.method} {request.url.path}\n".encode() + await request.body()
         ).digest()
-    return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, clock.now())
+        row = {"user_id": caller.user_id, "key": idempotency_key, "oldest": now - KEPT}
+        kept = await _find(reads, row, request_hash)
+    return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, now, kept)
 
 
 async def _forget_old_keys(context: JobContext) -> None:

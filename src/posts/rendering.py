@@ -1,7 +1,11 @@
 """Rendering the Markdown of posts without holding up other requests."""
 
+import math
+from collections import Counter
 from functools import partial
+from uuid import UUID
 
+from src.exceptions import OverloadedError
 from src.posts.markdown import render_markdown
 from src.threads import BoundedThreads
 
@@ -10,17 +14,28 @@ SHORT = 1500  # characters, and
 PLAIN = 100  # of them markup: up to here a thread is not worth it
 MARKUP = "[]!*_`~<&|\\"
 
-MAX_WAITING = 1_000_000  # characters
+MAX_WAITING = 1_000_000  # characters, and
+MAX_WAITING_EACH = 200_000  # of one author
 
+_waiting: Counter[UUID] = Counter()
 _threads = BoundedThreads("markdown", 1, MAX_WAITING, WORST_SECONDS)
 
 
-async def render(source: str) -> str:
+async def render(source: str, author_id: UUID) -> str:
     """Markdown as safe HTML.
 
     Raises:
-        OverloadedError: too many long texts at once.
+        OverloadedError: too many long texts at once, of this author or of all.
     """
-    if len(source) <= SHORT and sum(map(source.count, MARKUP)) <= PLAIN:
+    length = len(source)
+    if length <= SHORT and sum(map(source.count, MARKUP)) <= PLAIN:
         return render_markdown(source)
-    return await _threads.run(partial(render_markdown, source), len(source))
+    if _waiting[author_id] + length > MAX_WAITING_EACH:
+        raise OverloadedError(math.ceil(_waiting[author_id] * WORST_SECONDS))
+    _waiting[author_id] += length
+    try:
+        return await _threads.run(partial(render_markdown, source), length)
+    finally:
+        _waiting[author_id] -= length
+        if not _waiting[author_id]:
+            del _waiting[author_id]

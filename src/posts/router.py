@@ -45,8 +45,10 @@ async def create(
     idempotency: IdempotencyDep,
 ) -> Response:
     """Write a post: a draft, or published at once."""
+    if idempotency.kept:
+        return idempotency.kept
     # Before the transaction begins: a long text must not hold a connection while it waits.
-    body_html = await render(data.body)
+    body_html = await render(data.body, writer.user_id)
 
     async def answer() -> Response:
         post = await create_post(transaction, clock.now(), writer.user_id, data, body_html)

@@ -61,7 +61,9 @@ class PostService:
             PreconditionFailedError: it has changed since the author read it.
         """
         # Before the row is locked: a long text must not hold a connection while it waits.
-        body_html = await render(changes.body) if "body" in changes.model_fields_set else None
+        body_html = (
+            await render(changes.body, author_id) if "body" in changes.model_fields_set else None
+        )
         post = await self._own_for_update(author_id, post_id, if_match)
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(post, name, value)

@@ -218,6 +218,10 @@ async def test_a_client_that_ends_its_side_is_answered(
             assert statuses(await reader.read()) == expected
 
 
+async def test_a_head_that_takes_too_long_leaves_the_answers_before_it(port: int) -> None:
+    assert statuses(await converse(port, SLOW + SLOW + ask(2)[:9])) == [200, 200]
+
+
 async def test_a_request_in_pieces_is_answered(port: int) -> None:
     pieces = (REQUEST[:20], REQUEST[20:], b"Connection: close\r\n\r\nab", b"cd")
     assert (await converse(port, *pieces, pause=0.05)).startswith(b"HTTP/1.1 200")
@@ -340,8 +344,13 @@ async def test_past_the_limit_the_longest_idle_connection_gives_way_first(
 
 @pytest.mark.parametrize(
     "pieces",
-    [(ask(MUCH),), (ask(2) + ask(MUCH),), (SLOW + ask(MUCH)[:9], ask(MUCH)[9:])],
-    ids=["one request", "one sent ahead", "one begun during an answer"],
+    [
+        (ask(MUCH),),
+        (ask(2) + ask(MUCH),),
+        (SLOW + ask(MUCH)[:9], ask(MUCH)[9:]),
+        (ask(LITTLE),),
+    ],
+    ids=["one request", "one sent ahead", "one begun during an answer", "an answer unread"],
 )
 async def test_past_the_limit_a_connection_is_refused_when_all_are_busy(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...]

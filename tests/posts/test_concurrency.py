@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
+from uuid import UUID
 
 import httpx
 import pytest
 
 from src.config import Settings
-from src.posts import router
+from src.posts import rendering, router
 from tests.posts.support import POSTS, write
-from tests.support import Account
+from tests.support import Account, Accounts
 
 PARAGRAPH = "Some *ordinary* text with a [link](https://x.test) and `code`.\n\n"
 
@@ -114,7 +115,7 @@ class TestOneConnection:
     ) -> None:
         may_end = asyncio.Event()
 
-        async def render_slowly(source: str) -> str:
+        async def render_slowly(source: str, _: UUID) -> str:
             if source == "long":
                 await may_end.wait()
             return source
@@ -128,3 +129,40 @@ class TestOneConnection:
             await write(client, ann, body="short")
         may_end.set()
         assert (await slow).status_code == 201
+
+
+async def test_one_authors_long_texts_leave_room_for_the_others(
+    client: httpx.AsyncClient, accounts: Accounts, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = await accounts.sign_in("bob")
+    monkeypatch.setattr(rendering, "MAX_WAITING_EACH", 30_000)
+    body = "[" * 10_000
+    answers = await asyncio.gather(
+        *(
+            client.post(POSTS, json={"title": "A", "body": body}, headers=ann.headers)
+            for _ in range(8)
+        ),
+        client.post(POSTS, json={"title": "B", "body": body}, headers=bob.headers),
+    )
+    statuses = [answer.status_code for answer in answers]
+    assert statuses[-1] == 201
+    assert Counter(statuses[:-1]) == {201: 3, 503: 5}
+    await write(client, ann, body=body)  # the share is free again
+
+
+async def test_a_repeat_is_not_rendered_again(
+    client: httpx.AsyncClient, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = 0
+
+    async def render(source: str, _: UUID) -> str:
+        nonlocal rendered
+        rendered += 1
+        return source
+
+    monkeypatch.setattr(router, "render", render)
+    headers = ann.headers | {"Idempotency-Key": "key"}
+    post = {"title": "A", "body": "x"}
+    answers = [await client.post(POSTS, json=post, headers=headers) for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    assert rendered == 1
