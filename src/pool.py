@@ -92,7 +92,7 @@ class Pool:
                 rows = await connection.fetch(sql, arguments, replan=replan)
             except asyncpg.InvalidCachedStatementError:  # a migration changed a table meanwhile
                 connection.forget_statements()
-                rows = await connection.fetch(sql, arguments)
+                rows = await connection.fetch(sql, arguments, replan=replan)
         except asyncpg.PostgresError as error:
             if isinstance(error, _LAST_WORDS):
                 self.discard(connection)

@@ -94,6 +94,15 @@ async def until_open(server: uvicorn.Server, connections: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def connect_three(stack: ExitStack, server: uvicorn.Server, port: int) -> list[socket.socket]:
+    """Three connections, one after the other, until the stack closes them."""
+    clients = []
+    for opened in range(1, 4):
+        clients.append(stack.enter_context(closing(connect(port))))
+        await until_open(server, opened)
+    return clients
+
+
 async def converse(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
     """What the server answers to the pieces until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -307,10 +316,7 @@ async def test_past_the_limit_the_longest_waiting_connection_gives_way(
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", PATIENCE_SECONDS)
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
-        silent = []
-        for opened in range(1, 4):
-            silent.append(stack.enter_context(closing(connect(port))))
-            await until_open(server, opened)
+        silent = await connect_three(stack, server, port)
         assert (await converse(port, ask(2, CLOSE))).startswith(b"HTTP/1.1 200")
         assert await loop.sock_recv(silent[0], 1000) == b""
         for client in silent[1:]:
@@ -330,11 +336,7 @@ async def test_past_the_limit_the_longest_idle_connection_gives_way_first(
         return (await loop.sock_recv(client, 1000)).startswith(b"HTTP/1.1 200")
 
     with ExitStack() as stack:
-        clients = []
-        for opened in range(1, 4):
-            clients.append(stack.enter_context(closing(connect(port))))
-            await until_open(server, opened)
-        silent, first, second = clients
+        silent, first, second = await connect_three(stack, server, port)
         assert [await answered(client) for client in (first, second, first)] == [True] * 3
         assert (await converse(port, ask(2, CLOSE))).startswith(b"HTTP/1.1 200")
         assert await loop.sock_recv(second, 1000) == b""
