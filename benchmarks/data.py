@@ -10,15 +10,15 @@ import asyncpg
 from passlib.context import CryptContext
 
 from benchmarks.environment import BCRYPT_ROUNDS
+from src.permissions import OWN_SCOPES
 from src.posts.markdown import render_markdown
-from src.security import SCOPES
 
 USERS = 10_000
 POSTS = 100_000
 SESSIONS = 2_000
 TEXTS = 200
 PASSWORD = "correct horse battery staple"
-SCOPE = " ".join(SCOPES)
+SCOPE = " ".join(OWN_SCOPES)
 
 # No time of a row is a whole second: those are written in two ways, with and without a fraction.
 _FIRST_DAY = datetime(2024, 1, 1, microsecond=1, tzinfo=UTC)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Literal, Self
@@ -13,7 +14,15 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from limits import parse
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +38,15 @@ def _seconds(value: object) -> object:
 
 # Seconds, HH:MM:SS or an ISO 8601 duration such as P14D.
 Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
+
+
+def _rate_limit(value: str) -> str:
+    parse(value)  # raises ValueError, which says what is wrong
+    return value
+
+
+# A number and a time, such as 100/minute or 1000 per 5 minutes.
+RateLimit = Annotated[str, AfterValidator(_rate_limit)]
 
 
 def _without_trailing_slash(value: str | None) -> str | None:
@@ -53,10 +71,17 @@ class Settings(BaseSettings):
     public_url: str = ""
     frontend_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
+    trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = []
     data_dir: Path = Path("var")
     access_log: bool = False
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     worker_in_server: bool = True
+
+    # General limits
+    rate_limit_enabled: bool = True
+    rate_limit: RateLimit = "1200/minute"
+    rate_limit_mails: RateLimit = "300/hour"
+    redis_url: SecretStr | None = None
 
     # Database
     database_url: SecretStr | None = None
@@ -75,6 +100,7 @@ class Settings(BaseSettings):
 
     # Accounts
     require_confirmed_email: bool = True
+    token_audience: str = ""
     access_token_lifetime: Duration = timedelta(minutes=10)
     session_idle_lifetime: Duration = timedelta(days=14)
     session_absolute_lifetime: Duration = timedelta(days=60)
@@ -84,16 +110,30 @@ class Settings(BaseSettings):
         Field(ge=timedelta(0), le=timedelta(minutes=1)),
     ] = timedelta(seconds=10)
     email_link_lifetime: Duration = timedelta(hours=24)
+    password_reset_lifetime: Duration = timedelta(hours=1)
     email_links_per_hour: Annotated[int, Field(ge=1)] = 5
+    personal_token_lifetime: Duration = timedelta(days=366)
+    mfa_challenge_lifetime: Duration = timedelta(minutes=5)
+    mfa_issuer: str = "Plaza"
+
+    # Passwords
+    password_min_length: Annotated[int, Field(ge=8, le=64)] = 8
+    breached_passwords_url: str | None = None
     bcrypt_rounds: Annotated[int, Field(ge=4, le=20)] = 12
     password_threads: Annotated[int, Field(ge=1, le=64)] = 1
     password_queue: Annotated[int, Field(ge=1)] = 64
 
-    @field_validator("cors_origins", mode="before")
+    # Wrong passwords and codes in a row before each further one has to wait
+    failures_per_account: Annotated[int, Field(ge=1)] = 15
+    failures_per_address: Annotated[int, Field(ge=1)] = 50
+    failures_per_pair: Annotated[int, Field(ge=1)] = 5
+    longest_backoff: Duration = timedelta(minutes=15)
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+            return [item.strip().removesuffix("/") for item in value.split(",") if item.strip()]
         return value
 
     @field_validator("cors_origins")
@@ -125,6 +165,21 @@ class Settings(BaseSettings):
                 raise ValueError("takes no option but ?starttls=required or ?starttls=never")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
+        schemes = ("redis://", "rediss://", "valkey://", "valkeys://")
+        if value and not value.get_secret_value().startswith(schemes):
+            raise ValueError("must begin with redis://, rediss://, valkey:// or valkeys://")
+        return value
+
+    @field_validator("breached_passwords_url")
+    @classmethod
+    def _https_only(cls, value: str | None) -> str | None:
+        if value and not _is_https_origin(value) and urlsplit(value).hostname != "127.0.0.1":
+            raise ValueError("must begin with https:// and a host, without a query")
+        return value.rstrip("/") if value else None
+
     @field_validator("mail_from")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -150,6 +205,7 @@ class Settings(BaseSettings):
             self._refuse_incomplete_production()
         self.public_url = self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
         self.frontend_url = _without_trailing_slash(self.frontend_url)
+        self.token_audience = self.token_audience or self.public_url
         if not self.secret_key.get_secret_value():
             self.secret_key = self._local_secret("secret_key", lambda: secrets.token_urlsafe(48))
         if not self.jwt_private_key.get_secret_value():

@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=CORS_REQUEST_HEADERS,
+            allow_credentials=True,  # the cookies of /auth/web; origins are exact
             expose_headers=CORS_RESPONSE_HEADERS,
             max_age=600,
         )
@@ -101,6 +102,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         credentials = app.state.credentials = Credentials.create(
             settings, database, app.state.clock
         )
+        app.state.authenticators = [("", credentials.authenticator)]
         context = JobContext(settings, database, Mailer(settings), app.state.clock)
         worker = Worker(TASKS, SCHEDULES, context)
         worker_task = asyncio.create_task(worker.run()) if settings.worker_in_server else None

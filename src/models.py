@@ -1,18 +1,37 @@
 """Every table, in one place for Alembic."""
 
-from src.auth.models import EmailLink, Registration, Session, Throttle
+from src.audit import AuditEntry
+from src.auth.models import (
+    EmailLink,
+    FailureCount,
+    OAuthClient,
+    RecoveryCode,
+    Registration,
+    Session,
+    SigningKey,
+    Throttle,
+    TotpFactor,
+)
 from src.database import Base
 from src.idempotency import IdempotencyRecord
+from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post
 from src.users.models import User
 
 __all__ = [
+    "AuditEntry",
     "Base",
     "EmailLink",
+    "FailureCount",
     "IdempotencyRecord",
+    "OAuthClient",
+    "PersonalToken",
     "Post",
+    "RecoveryCode",
     "Registration",
     "Session",
+    "SigningKey",
     "Throttle",
+    "TotpFactor",
     "User",
 ]

@@ -3,7 +3,6 @@
 The core knows only that some authenticator turns a token into a `Principal`; src.auth provides it.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, NamedTuple, Protocol, cast
 from uuid import UUID
 
@@ -12,31 +11,37 @@ from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from starlette.requests import HTTPConnection
 
 from src.exceptions import AppError
+from src.permissions import SCOPES
 from src.shapes import Document
 
 TOKEN_URL = "/api/v1/auth/token"
-SCOPES: Mapping[str, str] = {
-    "profile:read": "Read your own account",
-    "profile:write": "Change your own profile",
-    "posts:read": "Read your own drafts",
-    "posts:write": "Write, change and delete your own posts",
-}
 
 
 class Principal(NamedTuple):
-    """The signed-in caller: the user's own document, the session and what the token may do."""
+    """The caller: the user's own document, and what the token lets him do now.
+
+    A personal access token belongs to no session.
+    """
 
     user_id: UUID
-    session_id: UUID
+    session_id: UUID | None
     scopes: frozenset[str]
     user: Document
 
 
+class SessionPrincipal(NamedTuple):
+    """The caller of a session: somebody who has signed in himself."""
+
+    user_id: UUID
+    session_id: UUID
+    user: Document
+
+
 class Authenticator(Protocol):
-    """Turns an access token into the caller."""
+    """Turns one kind of bearer token into the caller."""
 
     async def authenticate(self, token: str) -> Principal:
-        """The caller of a living session.
+        """The caller, now.
 
         Raises:
             InvalidTokenError: the token is not ours, has ended, or its session or user has.
@@ -93,6 +98,18 @@ class InsufficientScopeError(_BearerError):
         super().__init__("The access token lacks a scope", scope=scope)
 
 
+class SessionRequiredError(_BearerError):
+    """A personal access token where somebody has to have signed in himself."""
+
+    status = 403
+    error = "insufficient_scope"
+    code = "session_required"
+    title = "Sign in for this: a personal access token is not enough"
+
+    def __init__(self) -> None:
+        super().__init__("This needs the access token of a session")
+
+
 class BearerToken(OAuth2PasswordBearer):
     """Reads the bearer token, and describes it in the OpenAPI document."""
 
@@ -125,8 +142,12 @@ async def optional_principal(
     """The caller, or None without credentials; wrong credentials are refused all the same."""
     if token is None:
         return None
-    authenticator: Authenticator = request.app.state.credentials.authenticator
-    return await authenticator.authenticate(token)
+    # By the beginning of the token, the last for all others.
+    authenticators: list[tuple[str, Authenticator]] = request.app.state.authenticators
+    for prefix, authenticator in authenticators:
+        if token.startswith(prefix):
+            return await authenticator.authenticate(token)
+    raise InvalidTokenError
 
 
 OptionalPrincipal = Annotated[Principal | None, Security(optional_principal)]
@@ -135,6 +156,19 @@ OptionalPrincipal = Annotated[Principal | None, Security(optional_principal)]
 async def current_principal(required: SecurityScopes, principal: OptionalPrincipal) -> Principal:
     """The caller, whose token carries every scope that the route asks for."""
     return require(principal, *required.scopes)
+
+
+async def session_principal(
+    principal: Annotated[Principal, Security(current_principal)],
+) -> SessionPrincipal:
+    """The caller of a session.
+
+    Raises:
+        SessionRequiredError: he came with a personal access token.
+    """
+    if principal.session_id is None:
+        raise SessionRequiredError
+    return SessionPrincipal(principal.user_id, principal.session_id, principal.user)
 
 
 def require(principal: Principal | None, *scopes: str) -> Principal:

@@ -98,6 +98,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         public_url="http://plaza.test",
         bcrypt_rounds=4,
+        rate_limit_enabled=False,
         worker_in_server=False,
     )
 

@@ -74,7 +74,14 @@ class Accounts:
     app: FastAPI
     client: httpx.AsyncClient
 
-    async def add(self, username: str, *, confirmed: bool = True, active: bool = True) -> User:
+    async def add(
+        self,
+        username: str,
+        *,
+        confirmed: bool = True,
+        active: bool = True,
+        roles: tuple[str, ...] = (),
+    ) -> User:
         """A user in the database, with the password `PASSWORD` and the address username@x.test."""
         now = self.app.state.clock.now()
         user = User(
@@ -86,6 +93,7 @@ class Accounts:
             password_hash=await self.app.state.credentials.hasher.hash(PASSWORD),
             email_verified_at=now if confirmed else None,
             is_active=active,
+            roles=list(roles),
             created_at=now,
             updated_at=now,
         )

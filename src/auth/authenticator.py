@@ -11,6 +11,7 @@ from src.auth.jwt import AccessTokens
 from src.auth.models import Session
 from src.clock import Clock
 from src.database import Database
+from src.permissions import PERMISSIONS, scopes_of
 from src.security import InvalidTokenError, Principal
 from src.statements import Read
 from src.users.models import User
@@ -36,6 +37,7 @@ class _TokenOf(NamedTuple):
     user_id: UUID
     session_id: UUID
     scopes: frozenset[str]
+    needs_role: bool
     expires_at: datetime
 
 
@@ -68,7 +70,10 @@ class SessionAuthenticator:
         )
         if user is None:
             raise InvalidTokenError
-        return Principal(token_of.user_id, token_of.session_id, token_of.scopes, user)
+        scopes = token_of.scopes
+        if token_of.needs_role:  # a role may have been taken since
+            scopes &= scopes_of(user["roles"])
+        return Principal(token_of.user_id, token_of.session_id, scopes, user)
 
     def _verified(self, token: str, now: datetime) -> _TokenOf:
         known = self._remembered.get(token)
@@ -79,10 +84,12 @@ class SessionAuthenticator:
         claims = self._tokens.verify(token, now)
         if claims is None:
             raise InvalidTokenError
+        scopes = frozenset(claims.scope.split())
         known = self._remembered[token] = _TokenOf(
             claims.sub,
             claims.sid,
-            frozenset(claims.scope.split()),
+            scopes,
+            not scopes.isdisjoint(PERMISSIONS),
             datetime.fromtimestamp(claims.exp, UTC),
         )
         if len(self._remembered) > MAX_REMEMBERED_TOKENS:

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.auth.exceptions import ConfirmationProofRequiredError, InvalidLinkError
 from src.auth.hashing import PasswordHasher
 from src.auth.models import EmailLink, Registration
-from src.auth.opaque_tokens import OpaqueTokens, parse
-from src.auth.registration import secret_digest
+from src.auth.opaque_tokens import OpaqueTokens, parse, secret_digest
 from src.auth.schemas import EmailConfirm
 from src.clock import Clock
 from src.ids import uuid7

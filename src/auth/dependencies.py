@@ -6,19 +6,28 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from src.auth.authenticator import SessionAuthenticator
+from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
 from src.auth.hashing import PasswordHasher
 from src.auth.jwt import AccessTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.registration import RegistrationService
+from src.auth.second_factor import SecondFactor
+from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
+from src.auth.sign_in import SignInService
 from src.auth.tasks import email_link_tokens
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, DatabaseDep, ReadsDep, SessionDep
 from src.dependencies import ClockDep, SettingsDep
+from src.encryption import SecretBox
+from src.peer import PeerDep
 
 REFRESH_PURPOSE = "refresh-token"
+DEVICE_PURPOSE = "device"
+MFA_PURPOSE = "mfa"
+TOTP_PURPOSE = "totp-secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,9 @@ class Credentials:
     access_tokens: AccessTokens
     refresh_tokens: OpaqueTokens
     email_links: OpaqueTokens
+    device_tokens: OpaqueTokens
+    mfa_tokens: OpaqueTokens
+    totp_box: SecretBox
     authenticator: SessionAuthenticator
 
     @classmethod
@@ -37,11 +49,15 @@ class Credentials:
         access_tokens = AccessTokens(
             settings.jwt_private_key.get_secret_value(), settings.public_url
         )
+        secret_key = settings.secret_key.get_secret_value()
         return cls(
             hasher=PasswordHasher(settings),
             access_tokens=access_tokens,
-            refresh_tokens=OpaqueTokens(settings.secret_key.get_secret_value(), REFRESH_PURPOSE),
+            refresh_tokens=OpaqueTokens(secret_key, REFRESH_PURPOSE),
             email_links=email_link_tokens(settings),
+            device_tokens=OpaqueTokens(secret_key, DEVICE_PURPOSE),
+            mfa_tokens=OpaqueTokens(secret_key, MFA_PURPOSE),
+            totp_box=SecretBox(secret_key, TOTP_PURPOSE),
             authenticator=SessionAuthenticator(access_tokens, database, clock),
         )
 
@@ -73,10 +89,43 @@ async def get_confirmation_service(
     return ConfirmationService(session, reads, credentials.hasher, credentials.email_links, clock)
 
 
+async def get_security_events(peer: PeerDep, clock: ClockDep) -> SecurityEvents:
+    """The security events of the request."""
+    return SecurityEvents(peer, clock)
+
+
+SecurityEventsDep = Annotated[SecurityEvents, Depends(get_security_events)]
+
+
+async def get_backoff(database: DatabaseDep, settings: SettingsDep, clock: ClockDep) -> Backoff:
+    """The counts of wrong guesses."""
+    return Backoff(database, settings, clock)
+
+
+BackoffDep = Annotated[Backoff, Depends(get_backoff)]
+
+
+async def get_second_factor(
+    session: SessionDep,
+    database: DatabaseDep,
+    backoff: BackoffDep,
+    credentials: CredentialsDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> SecondFactor:
+    """Second factors on the request's session."""
+    return SecondFactor(session, database, backoff, credentials.totp_box, events, settings, clock)
+
+
+SecondFactorDep = Annotated[SecondFactor, Depends(get_second_factor)]
+
+
 async def get_session_service(
     session: SessionDep,
     database: DatabaseDep,
     credentials: CredentialsDep,
+    events: SecurityEventsDep,
     settings: SettingsDep,
     clock: ClockDep,
 ) -> SessionService:
@@ -84,9 +133,39 @@ async def get_session_service(
     return SessionService(
         session,
         database,
-        credentials.hasher,
         credentials.access_tokens,
         credentials.refresh_tokens,
+        events,
+        settings,
+        clock,
+    )
+
+
+SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]
+
+
+async def get_sign_in_service(
+    session: SessionDep,
+    database: DatabaseDep,
+    credentials: CredentialsDep,
+    backoff: BackoffDep,
+    second_factor: SecondFactorDep,
+    sessions: SessionServiceDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> SignInService:
+    """The sign-in service on the request's session."""
+    return SignInService(
+        session,
+        database,
+        credentials.hasher,
+        backoff,
+        second_factor,
+        sessions,
+        credentials.device_tokens,
+        credentials.mfa_tokens,
+        events,
         settings,
         clock,
     )
@@ -94,4 +173,4 @@ async def get_session_service(
 
 ConfirmationServiceDep = Annotated[ConfirmationService, Depends(get_confirmation_service)]
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service)]
-SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]
+SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]

@@ -32,6 +32,29 @@ class TooManyRequestsError(AppError):
         super().__init__(headers={"Retry-After": str(retry_after)})
 
 
+class TooManyFailuresError(AppError):
+    """Too many wrong passwords or codes in a row; the same whether this one is right."""
+
+    status = 429
+    code = "too_many_failures"
+    title = "Too many wrong attempts: wait a while"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            headers={"Retry-After": str(retry_after)},
+            error="temporarily_unavailable",  # where a token was asked for
+            error_description=self.title,
+        )
+
+
+class WrongPasswordError(AppError):
+    """The current password, asked for again before something grave, is wrong."""
+
+    status = 400
+    code = "wrong_password"
+    title = "The current password is wrong"
+
+
 class TokenError(AppError):
     """An error of the token endpoint (RFC 6749, section 5.2)."""
 
@@ -80,8 +103,31 @@ class EmailNotConfirmedError(TokenError):
     title = "Confirm your e-mail address first"
 
 
+class MfaRequiredError(TokenError):
+    """The password is right, and the second factor is asked for: send it with `mfa_token`."""
+
+    code = error = "mfa_required"
+    title = "Send a code of your authenticator app"
+
+    def __init__(self, mfa_token: str, expires_in: int) -> None:
+        super().__init__()
+        self.fields |= {"mfa_token": mfa_token, "expires_in": expires_in}
+
+
+class InvalidMfaCodeError(AppError):
+    """A code that is wrong, spent or expired."""
+
+    status = 400
+    code = "invalid_code"
+    title = "The code is not valid"
+
+    def __init__(self) -> None:
+        # RFC 6749's fields, for where it is the answer of the token endpoint.
+        super().__init__(error="invalid_grant", error_description=self.title)
+
+
 class UnsupportedGrantTypeError(TokenError):
-    """The grant is neither `password` nor `refresh_token`."""
+    """The grant is none of those that the metadata lists."""
 
     code = error = "unsupported_grant_type"
     title = "This grant type is not supported"

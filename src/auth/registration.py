@@ -1,6 +1,5 @@
 """Registering an address. No answer says whether it is known."""
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,6 +12,7 @@ from src.auth import tasks
 from src.auth.exceptions import TooManyRequestsError
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Registration
+from src.auth.opaque_tokens import secret_digest
 from src.auth.passwords import normalize_password, weakness
 from src.auth.schemas import RegistrationCreate
 from src.auth.throttles import count_attempt
@@ -178,8 +178,3 @@ class RegistrationService:
                 Registration.id.not_in(newest),
             )
         )
-
-
-def secret_digest(secret: str) -> bytes:
-    """What is stored of a registration's secret."""
-    return hashlib.sha256(secret.encode()).digest()

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from src.auth.clients import authenticate_client
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     RegistrationServiceDep,
     SessionServiceDep,
+    SignInServiceDep,
 )
 from src.auth.exceptions import UnsupportedGrantTypeError
 from src.auth.schemas import (
@@ -20,7 +22,8 @@ from src.auth.schemas import (
     TokenRead,
 )
 from src.auth.token_request import FORM_SCHEMA, read_token_request
-from src.users.dependencies import CurrentUser
+from src.database import ReadsDep
+from src.users.dependencies import SignedInUser
 from src.users.locales import preferred_locale
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -58,25 +61,35 @@ async def resend_confirmation(
 
 @router.post("/token", openapi_extra=FORM_SCHEMA)
 async def issue_token(
-    request: Request, response: Response, sessions: SessionServiceDep
+    request: Request,
+    response: Response,
+    reads: ReadsDep,
+    sign_in: SignInServiceDep,
+    sessions: SessionServiceDep,
 ) -> TokenRead:
-    """Sign in with a password, or refresh (RFC 6749, sections 4.3 and 6)."""
+    """Sign in with a password and a second factor, or refresh (RFC 6749, sections 4.3 and 6)."""
     response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
     form = await read_token_request(request)
+    client = await authenticate_client(reads, form)
     match form.grant_type:
         case "password":
-            return await sessions.sign_in(
-                form.required("username"), form.required("password"), form.scope
+            signed_in = await sign_in.with_password(
+                form.required("username"), form.required("password"), form.scope, client, None
+            )
+        case "urn:plaza:grant-type:mfa":
+            signed_in = await sign_in.with_second_factor(
+                form.required("mfa_token"), form.required("code"), form.scope, client, None
             )
         case "refresh_token":
-            return await sessions.refresh(form.required("refresh_token"), form.scope)
+            return await sessions.refresh(form.required("refresh_token"), form.scope, client)
         case _:
             raise UnsupportedGrantTypeError
+    return signed_in.tokens
 
 
 @router.post("/logout", status_code=204, response_class=Response)
 async def sign_out(
-    caller: CurrentUser, sessions: SessionServiceDep, data: SignOut | None = None
+    caller: SignedInUser, sessions: SessionServiceDep, data: SignOut | None = None
 ) -> None:
     """End this session, the others, or all; their tokens are dead at the next request."""
     await sessions.sign_out(caller, (data or SignOut()).scope)

@@ -1,48 +1,29 @@
-"""Sessions: signing in, refreshing, signing out (RFC 6749; RFC 9700, section 4.14 on rotation)."""
+"""Sessions: opening, refreshing, ending (RFC 6749; RFC 9700, section 4.14 on rotation)."""
 
 import logging
 import secrets
 from datetime import datetime
 from uuid import UUID
 
-from pydantic_core import PydanticCustomError
-from sqlalchemy import ColumnElement, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.exceptions import EmailNotConfirmedError, InvalidGrantError, InvalidScopeError
-from src.auth.hashing import PasswordHasher
+from src.auth.clients import Client
+from src.auth.exceptions import InvalidGrantError, InvalidScopeError
 from src.auth.jwt import AccessTokens, Claims
 from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, parse
 from src.auth.schemas import TokenRead
+from src.auth.security_events import SecurityEvents
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database
+from src.exceptions import NotFoundError
 from src.ids import uuid7
-from src.security import SCOPES, Principal
-from src.shapes import Document, Shape
-from src.statements import Read
-from src.users.emails import normalize_email
+from src.security import SessionPrincipal
 from src.users.models import User
 
 logger = logging.getLogger(__name__)
-
-CLIENT_ID = "plaza"  # every sign-in without a registered client
-ALL_SCOPES = " ".join(SCOPES)
-
-_user_to_sign_in = Read(
-    Shape(
-        {
-            "id": User.id,
-            "password_hash": User.password_hash,
-            "is_active": User.is_active,
-            "confirmed": User.email_verified_at.is_not(None),
-        }
-    ),
-    lambda rows: rows.where(
-        or_(User.email == bindparam("email"), User.username == bindparam("username"))
-    ),
-)
 
 
 class SessionService:
@@ -52,58 +33,30 @@ class SessionService:
         self,
         session: AsyncSession,
         database: Database,
-        hasher: PasswordHasher,
         access_tokens: AccessTokens,
         refresh_tokens: OpaqueTokens,
+        events: SecurityEvents,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._session = session
         self._database = database
-        self._hasher = hasher
         self._access_tokens = access_tokens
         self._refresh_tokens = refresh_tokens
+        self._events = events
         self._settings = settings
         self._clock = clock
 
-    async def sign_in(self, login: str, password: str, scope: str | None) -> TokenRead:
-        """A new session for an e-mail address or username and its password.
-
-        Raises:
-            InvalidScopeError: an unknown scope.
-            InvalidGrantError: unknown user, wrong password or disabled user, all alike.
-            EmailNotConfirmedError: the password is right, the address not confirmed.
-        """
-        granted = narrow_scope(scope, ALL_SCOPES)
-        user = await self._find_user(login)
-        right, new_hash = await self._hasher.verify(
-            password, user["password_hash"] if user else None
-        )
-        if user is None or not right or not user["is_active"]:
-            raise InvalidGrantError
-        if self._settings.require_confirmed_email and not user["confirmed"]:
-            raise EmailNotConfirmedError
-        # The lock orders this against a change of the password, which ends the sessions it finds.
-        user_id = UUID(user["id"])
-        stored = await self._session.scalar(
-            select(User.password_hash)
-            .where(User.id == user_id, User.is_active)
-            .with_for_update(key_share=True)
-        )
-        if stored is None:
-            raise InvalidGrantError
-        if stored != user["password_hash"]:  # changed or upgraded meanwhile: does it still fit?
-            await self._session.rollback()
-            return await self.sign_in(login, password, scope)
-        if new_hash:
-            await self._session.execute(
-                update(User).where(User.id == user_id).values(password_hash=new_hash)
-            )
+    async def open(self, user_id: UUID, scope: str, client: Client) -> TokenRead:
+        """The tokens of a new session of somebody who has proved to be the user."""
         now = self._clock.now()
         session = Session(
             id=uuid7(),
             user_id=user_id,
-            scope=granted,
+            client_id=client.id,
+            scope=scope,
+            address=self._events.peer.address,
+            device=self._events.peer.device,
             refresh_salt=secrets.token_bytes(16),
             refresh_generation=0,
             created_at=now,
@@ -113,16 +66,17 @@ class SessionService:
         )
         self._session.add(session)
         await self._session.flush()
-        return self._token_pair(session, granted, now)
+        return self._token_pair(session, scope, now)
 
-    async def refresh(self, refresh_token: str, scope: str | None) -> TokenRead:
+    async def refresh(self, refresh_token: str, scope: str | None, client: Client) -> TokenRead:
         """A new token pair; the refresh token used is spent.
 
         The direct parent of the newest token gets the same successor again for a short grace, so
         that parallel refreshes and lost answers do no harm. Any older token ends the session.
 
         Raises:
-            InvalidGrantError: the token is unknown, spent or expired, or its session or user ended.
+            InvalidGrantError: the token is unknown, spent, expired or another client's, or its
+                session or user ended.
             InvalidScopeError: a scope that the session was not granted.
         """
         token = parse(refresh_token)
@@ -132,18 +86,22 @@ class SessionService:
         session = await self._session.get(Session, token.row_id)
         if session is None or not self._refresh_tokens.verify(token, session.refresh_salt):
             raise InvalidGrantError
+        if session.client_id != client.id:
+            raise InvalidGrantError
         granted = narrow_scope(scope, session.scope)
         rotated = await self._session.scalar(
             update(Session)
             .where(
                 Session.id == session.id,
                 Session.refresh_generation == token.counter,
-                *_alive(now),
+                *alive(now),
             )
             .values(
                 refresh_generation=Session.refresh_generation + 1,
                 refreshed_at=now,
                 idle_expires_at=now + self._settings.session_idle_lifetime,
+                address=self._events.peer.address,
+                device=self._events.peer.device,
             )
             .returning(Session)
             .execution_options(populate_existing=True)
@@ -160,7 +118,7 @@ class SessionService:
         """
         session = await self._session.scalar(
             select(Session)
-            .where(Session.id == session_id, *_alive(now))
+            .where(Session.id == session_id, *alive(now))
             .execution_options(populate_existing=True)
         )
         if session is None:
@@ -168,33 +126,45 @@ class SessionService:
         in_grace = now - session.refreshed_at <= self._settings.refresh_grace
         if session.refresh_generation == spent + 1 and in_grace:
             return session
+        user_id = session.user_id
         await self._session.rollback()  # frees the connection that the next transaction may need
         async with self._database.independent_transaction() as transaction:
-            await _end(transaction, now, "refresh_token_reused", Session.id == session_id)
+            ended = await end(transaction, now, "refresh_token_reused", Session.id == session_id)
+            if ended:
+                user = await transaction.get_one(User, user_id)
+                await self._events.tell(
+                    transaction, "session.reuse_detected", user, session_id=str(session_id)
+                )
         logger.warning("session %s ended: a spent refresh token was used again", session_id)
         raise InvalidGrantError
 
-    async def sign_out(self, caller: Principal, which: str) -> None:
+    async def sign_out(self, caller: SessionPrincipal, which: str) -> None:
         """End this session, the user's others, or all of them."""
-        now = self._clock.now()
-        if which == "this":
-            await _end(self._session, now, "signed_out", Session.id == caller.session_id)
-        elif which == "others":
-            others = (Session.user_id == caller.user_id, Session.id != caller.session_id)
-            await _end(self._session, now, "signed_out", *others)
-        else:
-            await end_all(self._session, caller.user_id, "signed_out", now)
+        condition = {
+            "this": Session.id == caller.session_id,
+            "others": Session.id != caller.session_id,
+            "all": Session.user_id == caller.user_id,
+        }
+        await self._sign_out(caller.user_id, condition[which])
 
-    async def _find_user(self, login: str) -> Document | None:
-        email = username = None
-        if "@" in login:
-            try:
-                email = normalize_email(login)
-            except PydanticCustomError:
-                return None
-        else:
-            username = login.strip().lower()
-        return await _user_to_sign_in.first(self._database.reads, email=email, username=username)
+    async def sign_out_of(self, caller: SessionPrincipal, session_id: UUID) -> None:
+        """End one of the user's sessions.
+
+        Raises:
+            NotFoundError: he has no such living session.
+        """
+        if not await self._sign_out(caller.user_id, Session.id == session_id):
+            raise NotFoundError
+
+    async def _sign_out(self, user_id: UUID, which: ColumnElement[bool]) -> list[UUID]:
+        ended = await end(
+            self._session, self._clock.now(), "signed_out", Session.user_id == user_id, which
+        )
+        for session_id in ended:
+            self._events.record(
+                self._session, "session.signed_out", user_id, session_id=str(session_id)
+            )
+        return ended
 
     def _token_pair(self, session: Session, scope: str, now: datetime) -> TokenRead:
         issued_at = int(now.timestamp())
@@ -203,7 +173,7 @@ class SessionService:
             iss=self._access_tokens.issuer,
             aud=self._access_tokens.issuer,
             sub=session.user_id,
-            client_id=CLIENT_ID,
+            client_id=session.client_id,
             iat=issued_at,
             exp=issued_at + lifetime,
             jti=uuid7(),
@@ -237,10 +207,11 @@ def narrow_scope(requested: str | None, granted: str) -> str:
 
 async def end_all(session: AsyncSession, user_id: UUID, reason: str, now: datetime) -> None:
     """End every living session of a user."""
-    await _end(session, now, reason, Session.user_id == user_id)
+    await end(session, now, reason, Session.user_id == user_id)
 
 
-def _alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """What holds for a session that can still be refreshed."""
     return (
         Session.ended_at.is_(None),
         Session.idle_expires_at > now,
@@ -249,11 +220,14 @@ def _alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-async def _end(
+async def end(
     session: AsyncSession, now: datetime, reason: str, *which: ColumnElement[bool]
-) -> None:
-    await session.execute(
+) -> list[UUID]:
+    """End the living sessions that the conditions choose; their ids."""
+    ended = await session.scalars(
         update(Session)
         .where(Session.ended_at.is_(None), *which)
         .values(ended_at=now, end_reason=reason)
+        .returning(Session.id)
     )
+    return list(ended)

@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.models import EmailLink, Registration, Session, Throttle
+from src.auth.backoff import FORGOTTEN_AFTER
+from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
 from src.auth.opaque_tokens import OpaqueTokens
+from src.auth.security_events import security_notice
 from src.config import Settings
 from src.jobs import JobContext, Schedule, Task
 from src.users.models import User
@@ -135,7 +137,9 @@ async def _forget_what_ended(context: JobContext) -> None:
                 delete(User).where(never_confirmed, User.created_at <= oldest_registration)
             )
         await session.execute(delete(Throttle).where(Throttle.window_started_at <= now - DAY))
+        forgotten = FailureCount.last_at <= now - FORGOTTEN_AFTER
+        await session.execute(delete(FailureCount).where(forgotten))
 
 
-TASKS: list[Task[Any]] = [confirm_email, replace_links, already_registered]
+TASKS: list[Task[Any]] = [confirm_email, replace_links, already_registered, security_notice]
 SCHEDULES = [Schedule("auth.forget_what_ended", "23 3 * * *", _forget_what_ended)]

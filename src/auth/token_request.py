@@ -3,15 +3,13 @@
 Every fault in it is a 400 with an OAuth error, never a 422, so it is parsed here.
 """
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from src.auth.exceptions import InvalidClientError, InvalidTokenRequestError
-from src.auth.sessions import CLIENT_ID
+from src.auth.exceptions import InvalidTokenRequestError
 
 MAX_FIELDS = 20
 MAX_VALUE_LENGTH = 1024
@@ -46,6 +44,8 @@ class TokenRequest:
     """The parameters of a token request; an empty one counts as left out (RFC 6749, 3.2)."""
 
     parameters: dict[str, str]
+    # Who the client is, if the form does not say so: src.auth.clients checks it.
+    authorization: str | None = None
 
     @property
     def grant_type(self) -> str:
@@ -73,11 +73,10 @@ class TokenRequest:
 
 
 async def read_token_request(request: Request) -> TokenRequest:
-    """Read and check the form and the client.
+    """Read and check the form.
 
     Raises:
         InvalidTokenRequestError: not a form, or a parameter is repeated or malformed.
-        InvalidClientError: a client that is not known.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
@@ -99,21 +98,4 @@ async def read_token_request(request: Request) -> TokenRequest:
             raise InvalidTokenRequestError("A parameter is malformed")
         parameters[name] = value
     parameters = {name: value for name, value in parameters.items() if value}
-    _check_client(request.headers.get("authorization"), parameters)
-    return TokenRequest(parameters)
-
-
-def _check_client(authorization: str | None, parameters: dict[str, str]) -> None:
-    """Only the built-in public client is known; an empty client counts as none."""
-    client_id, client_secret = parameters.get("client_id", ""), parameters.get("client_secret", "")
-    if authorization is not None:
-        scheme, _, encoded = authorization.partition(" ")
-        try:
-            decoded = base64.b64decode(encoded, validate=True).decode()
-        except ValueError:  # neither base64 nor UTF-8
-            raise InvalidClientError from None
-        if scheme.lower() != "basic":
-            raise InvalidClientError
-        client_id, _, client_secret = decoded.partition(":")
-    if client_id not in {"", CLIENT_ID} or client_secret:
-        raise InvalidClientError
+    return TokenRequest(parameters, request.headers.get("authorization"))

@@ -6,7 +6,7 @@ from fastapi import Depends, Security
 
 from src.database import SessionDep
 from src.dependencies import ClockDep
-from src.security import Principal, current_principal
+from src.security import Principal, SessionPrincipal, current_principal, session_principal
 from src.users.service import UserService
 
 
@@ -18,5 +18,7 @@ async def get_user_service(session: SessionDep, clock: ClockDep) -> UserService:
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 # The caller, whatever his token allows.
 CurrentUser = Annotated[Principal, Security(current_principal)]
+# The caller, if he has signed in himself: for what a personal access token must not do.
+SignedInUser = Annotated[SessionPrincipal, Security(session_principal)]
 ProfileReader = Annotated[Principal, Security(current_principal, scopes=["profile:read"])]
 ProfileWriter = Annotated[Principal, Security(current_principal, scopes=["profile:write"])]

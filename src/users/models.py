@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database import Base, Identified, Timestamped
@@ -16,6 +17,9 @@ class User(Identified, Timestamped, Base):
         UniqueConstraint("email"),
         UniqueConstraint("username"),
         CheckConstraint("username ~ '^[a-z0-9_-]{3,32}$'", "username_form"),
+        Index(None, "created_at", "id"),
+        # Administrators are few, and looked for whenever one of them is to lose that role.
+        Index("ix_users_with_roles", "id", postgresql_where=text("roles <> '{}'")),
     )
 
     email: Mapped[str]
@@ -26,6 +30,11 @@ class User(Identified, Timestamped, Base):
     password_hash: Mapped[str]
     email_verified_at: Mapped[datetime | None]
     is_active: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
+    # Names of src.permissions.ROLES.
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
+    # Whether signing in takes a second factor; src.auth keeps it.
+    mfa_enabled: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    last_sign_in_at: Mapped[datetime | None]
     # Kept by a trigger on posts, so that no path of the code can forget it.
     posts_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     version: Mapped[int] = mapped_column()

@@ -42,6 +42,8 @@ class UserRead(Output):
     display_name: str
     bio: str
     locale: Locale
+    roles: list[str]
+    mfa_enabled: bool
     avatar_url: str | None = None
     posts_count: int
     version: int

@@ -41,6 +41,8 @@ ACCOUNT = Shape(
         "email": User.email,
         "email_verified": User.email_verified_at.is_not(None),
         "locale": User.locale,
+        "roles": User.roles,
+        "mfa_enabled": User.mfa_enabled,
         "version": User.version,
         "updated_at": User.updated_at,
     }

@@ -5,7 +5,7 @@ import base64
 import httpx
 import pytest
 
-from src.security import SCOPES
+from src.permissions import OWN_SCOPES
 from tests.auth.support import FORM, TOKEN, pair, refresh, segment, sign_in, whoami
 from tests.support import PASSWORD, Account, Accounts
 
@@ -80,7 +80,7 @@ async def test_a_password_gives_a_token_pair(client: httpx.AsyncClient, ann: Acc
     assert set(tokens) == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert tokens["token_type"] == "bearer"
     assert tokens["expires_in"] == 600
-    assert set(tokens["scope"].split()) == set(SCOPES)
+    assert set(tokens["scope"].split()) == set(OWN_SCOPES)
     me = await whoami(client, tokens["access_token"])
     assert me.json()["username"] == "ann"
     assert (await refresh(client, tokens["refresh_token"])).status_code == 200

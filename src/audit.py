@@ -1,0 +1,59 @@
+"""The audit log: who did what to whom, when and from where. Rows are only ever added.
+
+A trigger refuses to change or delete them. They name users by id without a foreign key, so they
+stay when an account is deleted.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from src.database import Base, Identified
+from src.peer import Peer
+
+
+class AuditEntry(Identified, Base):
+    """One event. `actor_id` did it to `user_id`; without an actor, nobody was signed in."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "at", "id"), Index(None, "user_id", "at", "id"))
+
+    at: Mapped[datetime]
+    action: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    user_id: Mapped[UUID | None]
+    address: Mapped[str | None]
+    device: Mapped[str]
+    details: Mapped[dict[str, object]] = mapped_column(JSONB)
+
+
+def record(
+    session: AsyncSession,
+    action: str,
+    *,
+    at: datetime,
+    peer: Peer | None,
+    actor_id: UUID | None = None,
+    user_id: UUID | None = None,
+    **details: object,
+) -> None:
+    """Add an entry to the session's transaction. `peer` is None for the command line.
+
+    What must be recorded although the request fails goes into an independent transaction. Details
+    hold no password, token or address of mail.
+    """
+    session.add(
+        AuditEntry(
+            at=at,
+            action=action,
+            actor_id=actor_id,
+            user_id=user_id,
+            address=peer.address if peer else None,
+            device=peer.device if peer else "command line",
+            details=details,
+        )
+    )

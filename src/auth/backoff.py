@@ -1,0 +1,138 @@
+"""Wrong guesses of passwords and codes: the more in a row, the longer the next has to wait.
+
+Whoever guesses is counted by the account, by his address and by both together, so neither many
+addresses nor many accounts help. Nobody is locked out: after each wait one guess is free, and a
+device that has signed in to the account before is counted on its own.
+
+Guesses that run side by side are all begun, but each is decided when it ends: after too many wrong
+ones even the right one is refused, so that nothing is won by sending them at once.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, case, delete, extract, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
+
+from src.auth.exceptions import TooManyFailuresError
+from src.auth.models import FailureCount
+from src.clock import Clock
+from src.config import Settings
+from src.database import Database
+from src.shapes import Shape
+from src.statements import Read
+
+FORGOTTEN_AFTER = timedelta(days=1)
+MAX_DOUBLINGS = 30
+
+_counts = Read(
+    Shape(
+        {
+            "key": FailureCount.key,
+            "count": FailureCount.count,
+            "last_at": FailureCount.last_at,
+        }
+    ),
+    lambda rows: rows.where(FailureCount.key == func.any(bindparam("keys"))),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guesser:
+    """One thing that is counted, how many failures it has free, and whether a success clears it."""
+
+    subject: str
+    free: int
+    cleared: bool = True
+
+    @property
+    def key(self) -> bytes:
+        """What is stored of it."""
+        return hashlib.sha256(self.subject.encode()).digest()
+
+
+class Backoff:
+    """Counts failures in PostgreSQL, for every process alike."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
+        self._database = database
+        self._longest = settings.longest_backoff
+        self._clock = clock
+
+    async def check(self, guessers: Sequence[Guesser]) -> None:
+        """Refuse early what would be refused in the end, before a password is hashed for it.
+
+        Raises:
+            TooManyFailuresError: one of them has to wait.
+        """
+        rows = await _counts.all(self._database.reads, keys=[one.key for one in guessers])
+        self._refuse_waiting(guessers, {row["key"]: (row["count"], row["last_at"]) for row in rows})
+
+    async def failed(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
+        """Count a failure, in an independent transaction, since the request fails.
+
+        Raises:
+            TooManyFailuresError: one of them had to wait already: other guesses were faster.
+        """
+        now = self._clock.now()
+        for guesser in sorted(guessers, key=lambda one: one.key):  # one order: no deadlock
+            if await session.scalar(self._count(guesser, now)) is None:
+                raise TooManyFailuresError(1)
+
+    async def succeeded(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+        """Clear the counts, in the transaction of what the right guess opens.
+
+        Raises:
+            TooManyFailuresError: one of them has to wait: this guess came after too many others.
+        """
+        keys = [one.key for one in guessers]
+        locked = await session.execute(
+            select(FailureCount.key, FailureCount.count, FailureCount.last_at)
+            .where(FailureCount.key.in_(keys))
+            .order_by(FailureCount.key)
+            .with_for_update()
+        )
+        self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in locked})
+        cleared = [one.key for one in guessers if one.cleared]
+        await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
+
+    def _refuse_waiting(
+        self, guessers: Iterable[Guesser], counts: dict[bytes, tuple[int, datetime]]
+    ) -> None:
+        now = self._clock.now()
+        ends = [
+            last_at + self._delay(count - guesser.free)
+            for guesser in guessers
+            for count, last_at in [counts.get(guesser.key, (0, now))]
+            if count >= guesser.free
+        ]
+        wait = max(ends, default=now) - now
+        if wait > timedelta(0):
+            raise TooManyFailuresError(math.ceil(wait.total_seconds()))
+
+    def _delay(self, too_many: int) -> timedelta:
+        """How long to wait after so many failures beyond the free ones."""
+        return min(timedelta(seconds=2 ** min(too_many, MAX_DOUBLINGS)), self._longest)
+
+    def _count(self, guesser: Guesser, now: datetime) -> ReturningInsert[tuple[int]]:
+        old = FailureCount.last_at <= now - FORGOTTEN_AFTER
+        seconds_waited = extract("epoch", now - FailureCount.last_at)
+        delay = func.least(
+            func.power(2, func.least(FailureCount.count - guesser.free, MAX_DOUBLINGS)),
+            self._longest.total_seconds(),
+        )
+        return (
+            insert(FailureCount)
+            .values(key=guesser.key, count=1, last_at=now)
+            .on_conflict_do_update(
+                index_elements=[FailureCount.key],
+                set_={"count": case((old, 1), else_=FailureCount.count + 1), "last_at": now},
+                where=(FailureCount.count < guesser.free) | (seconds_waited >= delay),
+            )
+            .returning(FailureCount.count)
+        )

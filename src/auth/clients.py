@@ -1,0 +1,65 @@
+"""OAuth clients: programs that authenticate themselves with an id and a secret.
+
+Whoever names no client is `plaza`, the public client that every front end shares.
+"""
+
+import base64
+import hmac
+from typing import NamedTuple
+
+from sqlalchemy import bindparam
+
+from src.auth.exceptions import InvalidClientError
+from src.auth.models import OAuthClient
+from src.auth.opaque_tokens import secret_digest
+from src.auth.token_request import TokenRequest
+from src.pool import Pool
+from src.shapes import Shape
+from src.statements import Read
+
+PUBLIC_CLIENT_ID = "plaza"
+
+_client_by_id = Read(
+    Shape({"secret_hash": OAuthClient.secret_hash, "scope": OAuthClient.scope}),
+    lambda rows: rows.where(OAuthClient.id == bindparam("client_id")),
+)
+
+
+class Client(NamedTuple):
+    """The client of a request; `scopes` are those it may have at most, None for any."""
+
+    id: str
+    scopes: frozenset[str] | None
+
+
+PUBLIC_CLIENT = Client(PUBLIC_CLIENT_ID, None)
+
+
+async def authenticate_client(reads: Pool, request: TokenRequest) -> Client:
+    """The client that a request's header or form names (RFC 6749, section 2.3.1).
+
+    Raises:
+        InvalidClientError: it is not known, or its secret is wrong.
+    """
+    form = request.parameters
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+    if request.authorization is not None:
+        client_id, secret = _basic_credentials(request.authorization)
+    if client_id in {"", PUBLIC_CLIENT_ID} and not secret:
+        return PUBLIC_CLIENT
+    client = await _client_by_id.first(reads, client_id=client_id)
+    if client is None or not hmac.compare_digest(client["secret_hash"], secret_digest(secret)):
+        raise InvalidClientError
+    return Client(client_id, frozenset(client["scope"].split()))
+
+
+def _basic_credentials(authorization: str) -> tuple[str, str]:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode()
+    except ValueError:  # neither base64 nor UTF-8
+        raise InvalidClientError from None
+    if scheme.lower() != "basic" or "\0" in decoded:
+        raise InvalidClientError
+    client_id, _, secret = decoded.partition(":")
+    return client_id, secret

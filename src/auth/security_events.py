@@ -1,0 +1,121 @@
+"""Security events: what the audit log keeps, and what the owner of the account gets mail about."""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src import audit
+from src.clock import Clock
+from src.jobs import JobContext, Task
+from src.peer import Peer
+from src.users.models import User
+
+# Told to the owner, in the words of templates/mail/security_events.*.jinja.
+Notice: TypeAlias = Literal[
+    "account.deleted",
+    "account.disabled",
+    "account.enabled",
+    "account.exported",
+    "email.change_requested",
+    "email.changed",
+    "mfa.disabled",
+    "mfa.enabled",
+    "mfa.recovery_code_used",
+    "mfa.recovery_codes_replaced",
+    "password.changed",
+    "password.reset",
+    "password.reset_forced",
+    "personal_token.created",
+    "roles.changed",
+    "session.reuse_detected",
+    "sessions.ended_by_administrator",
+    "sign_in.new_device",
+]
+
+
+class SecurityNotice(BaseModel):
+    """What happened to whose account; all that the mail says, since the account may be gone."""
+
+    event: Notice
+    to: str
+    locale: str
+    display_name: str
+    at: datetime
+    address: str | None
+    device: str
+
+
+async def _send_notice(context: JobContext, job: SecurityNotice) -> None:
+    await context.mailer.send(
+        to=job.to,
+        template="security_notice",
+        locale=job.locale,
+        context=job.model_dump(exclude={"to", "locale", "at"})
+        | {
+            "at": f"{job.at:%Y-%m-%d %H:%M} UTC",
+            "reset_url": context.settings.frontend_url or context.settings.public_url,
+        },
+    )
+
+
+security_notice = Task("auth.security_notice", SecurityNotice, _send_notice)
+
+
+class SecurityEvents:
+    """Records the security events of one request."""
+
+    def __init__(self, peer: Peer, clock: Clock) -> None:
+        self.peer = peer
+        self._clock = clock
+
+    def record(
+        self,
+        session: AsyncSession,
+        action: str,
+        user_id: UUID | None,
+        *,
+        by: UUID | None = None,
+        **details: object,
+    ) -> None:
+        """Write into the audit log, in the session's transaction; done `by` the user or another."""
+        audit.record(
+            session,
+            action,
+            at=self._clock.now(),
+            peer=self.peer,
+            actor_id=by or user_id,
+            user_id=user_id,
+            **details,
+        )
+
+    async def tell(
+        self,
+        session: AsyncSession,
+        notice: Notice,
+        user: User,
+        *,
+        by: UUID | None = None,
+        to: str | None = None,
+        **details: object,
+    ) -> None:
+        """Write into the audit log and mail the owner, in the session's transaction.
+
+        `to` is where he reads it, if not at the account's address of now. `by` an administrator,
+        the mail does not say from where.
+        """
+        self.record(session, notice, user.id, by=by, **details)
+        await security_notice.enqueue(
+            session,
+            SecurityNotice(
+                event=notice,
+                to=to or user.email,
+                locale=user.locale,
+                display_name=user.display_name,
+                at=self._clock.now(),
+                address=None if by else self.peer.address,
+                device="" if by else self.peer.device,
+            ),
+        )

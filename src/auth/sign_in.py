@@ -1,0 +1,274 @@
+"""Signing in: from a password, and a second factor where there is one, to a session."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic_core import PydanticCustomError
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.auth.backoff import Backoff, Guesser
+from src.auth.clients import Client
+from src.auth.exceptions import (
+    EmailNotConfirmedError,
+    InvalidGrantError,
+    InvalidScopeError,
+    MfaRequiredError,
+)
+from src.auth.hashing import PasswordHasher
+from src.auth.models import Session
+from src.auth.opaque_tokens import OpaqueTokens, parse
+from src.auth.schemas import TokenRead
+from src.auth.second_factor import SecondFactor
+from src.auth.security_events import SecurityEvents
+from src.auth.sessions import SessionService
+from src.clock import Clock
+from src.config import Settings
+from src.database import Database
+from src.ids import uuid7
+from src.permissions import SCOPES, scopes_of
+from src.shapes import Document, Shape
+from src.statements import Read
+from src.users.emails import normalize_email
+from src.users.models import User
+
+_user_to_sign_in = Read(
+    Shape(
+        {
+            "id": User.id,
+            "password_hash": User.password_hash,
+            "is_active": User.is_active,
+            "confirmed": User.email_verified_at.is_not(None),
+        }
+    ),
+    lambda rows: rows.where(
+        or_(User.email == bindparam("email"), User.username == bindparam("username"))
+    ),
+)
+
+
+class SignedIn(NamedTuple):
+    """The tokens, and what shows next time that this device has signed in before."""
+
+    tokens: TokenRead
+    device_token: str
+
+
+class SignInService:
+    """Opens sessions, in the caller's transaction."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        database: Database,
+        hasher: PasswordHasher,
+        backoff: Backoff,
+        second_factor: SecondFactor,
+        sessions: SessionService,
+        device_tokens: OpaqueTokens,
+        mfa_tokens: OpaqueTokens,
+        events: SecurityEvents,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._database = database
+        self._hasher = hasher
+        self._backoff = backoff
+        self._second_factor = second_factor
+        self._sessions = sessions
+        self._device_tokens = device_tokens
+        self._mfa_tokens = mfa_tokens
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+
+    async def with_password(
+        self, login: str, password: str, scope: str | None, client: Client, device_token: str | None
+    ) -> SignedIn:
+        """A new session for an e-mail address or username and its password.
+
+        Raises:
+            InvalidScopeError: an unknown scope, or none that the user or the client may have.
+            InvalidGrantError: unknown user, wrong password or disabled user, all alike.
+            EmailNotConfirmedError: the password is right, the address not confirmed.
+            MfaRequiredError: the password is right, and the user has a second factor.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
+        """
+        _require_known(scope)
+        found = await self._find_user(login)
+        device_id = self._known_device(device_token, UUID(found["id"])) if found else None
+        guessers = self._guessers(found["id"] if found else login.strip().lower(), device_id)
+        await self._backoff.check(guessers)
+        right, new_hash = await self._hasher.verify(
+            password, found["password_hash"] if found else None
+        )
+        if found is None or not right or not found["is_active"]:
+            await self._count_failure(guessers, UUID(found["id"]) if found else None)
+            raise InvalidGrantError
+        await self._backoff.check(guessers)  # other guesses may have been faster
+        if self._settings.require_confirmed_email and not found["confirmed"]:
+            raise EmailNotConfirmedError
+        known_hash = found["password_hash"]
+        if new_hash:
+            known_hash = await self._upgrade_hash(UUID(found["id"]), known_hash, new_hash)
+        user = await self._locked(UUID(found["id"]))
+        if user.password_hash != known_hash:  # changed meanwhile: does it still fit?
+            await self._session.rollback()
+            return await self.with_password(login, password, scope, client, device_token)
+        if user.mfa_enabled:
+            raise self._mfa_required(user)
+        return await self._open(user, scope, client, guessers, device_id)
+
+    async def with_second_factor(
+        self, mfa_token: str, code: str, scope: str | None, client: Client, device_token: str | None
+    ) -> SignedIn:
+        """A new session for the token of `MfaRequiredError` and a code of the app, or to recover.
+
+        Raises:
+            InvalidScopeError: as for the password.
+            InvalidGrantError: the token is not ours or has expired, or the password was changed.
+            InvalidMfaCodeError: the code is wrong or spent.
+            TooManyFailuresError: too many wrong codes, whatever this one is.
+        """
+        _require_known(scope)
+        token = parse(mfa_token)
+        if token is None or token.counter <= self._clock.now().timestamp():
+            raise InvalidGrantError
+        user = await self._locked(token.row_id)
+        if not self._mfa_tokens.verify(token, user.password_hash.encode()):
+            raise InvalidGrantError
+        device_id = self._known_device(device_token, user.id)
+        await self._second_factor.verify(user, code, device_id)
+        return await self._open(
+            user, scope, client, self._guessers(str(user.id), device_id), device_id
+        )
+
+    async def _open(
+        self,
+        user: User,
+        scope: str | None,
+        client: Client,
+        guessers: list[Guesser],
+        device_id: UUID | None,
+    ) -> SignedIn:
+        await self._backoff.succeeded(self._session, guessers)
+        granted = _granted(scope, user, client)
+        now = self._clock.now()
+        if user.last_sign_in_at and device_id is None and await self._is_new_place(user.id):
+            await self._events.tell(self._session, "sign_in.new_device", user)
+        await self._session.execute(
+            update(User).where(User.id == user.id).values(last_sign_in_at=now)
+        )
+        tokens = await self._sessions.open(user.id, granted, client)
+        self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
+        device_token = self._device_tokens.issue(device_id or uuid7(), salt=user.id.bytes)
+        return SignedIn(tokens, device_token)
+
+    async def _locked(self, user_id: UUID) -> User:
+        """The active user.
+
+        The lock orders this against a change of the password, which ends the sessions it finds.
+
+        Raises:
+            InvalidGrantError: there is none any more.
+        """
+        user = await self._session.scalar(
+            select(User)
+            .where(User.id == user_id, User.is_active)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        if user is None:
+            raise InvalidGrantError
+        return user
+
+    async def _count_failure(self, guessers: list[Guesser], user_id: UUID | None) -> None:
+        async with self._database.independent_transaction() as session:
+            await self._backoff.failed(session, guessers)
+            self._events.record(session, "sign_in.failed", user_id)
+
+    async def _upgrade_hash(self, user_id: UUID, old_hash: str, new_hash: str) -> str:
+        """Replace an old hash at once: a second factor may be awaited before the rest is done."""
+        async with self._database.independent_transaction() as session:
+            upgraded = await session.scalar(
+                update(User)
+                .where(User.id == user_id, User.password_hash == old_hash)
+                .values(password_hash=new_hash)
+                .returning(User.id)
+            )
+        return new_hash if upgraded else old_hash
+
+    async def _is_new_place(self, user_id: UUID) -> bool:
+        """Whether no session that is still stored came from this address with this device."""
+        peer = self._events.peer
+        same = await self._session.scalar(
+            select(Session.id)
+            .where(
+                Session.user_id == user_id,
+                Session.address.is_not_distinct_from(peer.address),
+                Session.device == peer.device,
+            )
+            .limit(1)
+        )
+        return same is None
+
+    def _mfa_required(self, user: User) -> MfaRequiredError:
+        lifetime = self._settings.mfa_challenge_lifetime
+        expires_at: datetime = self._clock.now() + lifetime
+        # The hash goes into it: with the password, the token changes too.
+        token = self._mfa_tokens.issue(
+            user.id, int(expires_at.timestamp()), user.password_hash.encode()
+        )
+        return MfaRequiredError(token, int(lifetime.total_seconds()))
+
+    def _known_device(self, device_token: str | None, user_id: UUID) -> UUID | None:
+        token = parse(device_token) if device_token else None
+        if token is None or not self._device_tokens.verify(token, user_id.bytes):
+            return None
+        return token.row_id
+
+    def _guessers(self, account: str, device_id: UUID | None) -> list[Guesser]:
+        """Who is counted for a wrong password (OWASP: device cookies)."""
+        if device_id:
+            return [Guesser(f"device:{device_id}", self._settings.failures_per_pair)]
+        network = self._events.peer.network
+        return [
+            Guesser(f"account:{account}", self._settings.failures_per_account),
+            # Whoever has an account of his own must not clear his address by signing in to it.
+            Guesser(f"address:{network}", self._settings.failures_per_address, cleared=False),
+            Guesser(f"pair:{account} {network}", self._settings.failures_per_pair),
+        ]
+
+    async def _find_user(self, login: str) -> Document | None:
+        email = username = None
+        if "@" in login:
+            try:
+                email = normalize_email(login)
+            except PydanticCustomError:
+                return None
+        else:
+            username = login.strip().lower()
+        return await _user_to_sign_in.first(self._database.reads, email=email, username=username)
+
+
+def _require_known(scope: str | None) -> None:
+    if scope and not SCOPES.keys() >= set(scope.split()):
+        raise InvalidScopeError
+
+
+def _granted(scope: str | None, user: User, client: Client) -> str:
+    """Of the scopes asked for, or of all, those that the user and the client may have.
+
+    Raises:
+        InvalidScopeError: there are none.
+    """
+    allowed = scopes_of(user.roles)
+    if client.scopes is not None:
+        allowed &= client.scopes
+    asked = dict.fromkeys(scope.split()) if scope else SCOPES
+    granted = [name for name in asked if name in allowed]
+    if not granted:
+        raise InvalidScopeError
+    return " ".join(granted)

@@ -1,0 +1,88 @@
+"""Who is at the other end of a request: a network address, and a device by its own account."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Request
+from starlette.types import Scope
+from ua_parser import parse_os, parse_user_agent
+
+from src.dependencies import SettingsDep
+
+MAX_USER_AGENT = 300
+MAX_HOPS = 20
+UNKNOWN_DEVICE = "unknown device"
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The address that a request came from, as far as it can be believed, and its User-Agent."""
+
+    address: str | None
+    user_agent: str
+
+    @property
+    def network(self) -> str:
+        """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
+        if self.address is None:
+            return "unknown"
+        address = ip_address(self.address)
+        if isinstance(address, IPv6Address):
+            return str(IPv6Network((address, 64), strict=False))
+        return str(address)
+
+    @property
+    def device(self) -> str:
+        """A name that a person recognises, such as `Firefox on Linux`."""
+        browser, system = parse_user_agent(self.user_agent), parse_os(self.user_agent)
+        if browser and system:
+            return f"{browser.family} on {system.family}"
+        if browser or system:
+            return (browser or system).family  # type: ignore[union-attr]  # one of them is there
+        name = self.user_agent.partition("/")[0].strip()
+        return name if name.replace("-", "").isalnum() and name.isascii() else UNKNOWN_DEVICE
+
+
+def peer_address(scope: Scope, trusted: list[Network]) -> str | None:
+    """The nearest address that is no proxy of ours.
+
+    `X-Forwarded-For` is read from its end, and only as far as each hop is trusted: whatever a
+    client writes into it stands further left. Without a network peer (a Unix socket) it is None.
+    """
+    client = scope.get("client")
+    address = _address(client[0]) if client else None
+    if address is None or not _is_trusted(address, trusted):
+        return str(address) if address else None
+    forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+    for hop in reversed(forwarded.decode("latin-1").split(",")[-MAX_HOPS:]):
+        claimed = _address(hop.strip())
+        if claimed is None:
+            break
+        address = claimed
+        if not _is_trusted(address, trusted):
+            break
+    return str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_trusted(address: IPv4Address | IPv6Address, trusted: list[Network]) -> bool:
+    return any(address in network for network in trusted)
+
+
+async def get_peer(request: Request, settings: SettingsDep) -> Peer:
+    """The request's peer."""
+    user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
+    return Peer(peer_address(request.scope, settings.trusted_proxies), user_agent)
+
+
+PeerDep = Annotated[Peer, Depends(get_peer)]

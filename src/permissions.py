@@ -1,0 +1,35 @@
+"""What one may do: scopes, and the permissions that roles give. HTTP and sockets share them.
+
+A scope narrows what a token may do. Those of `PERMISSIONS` are granted only to users with a role
+that has them, and hold only while the user has it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+PERMISSIONS: Mapping[str, str] = {
+    "users:manage": "Manage users, their roles and sessions",
+    "audit:read": "Read the audit log",
+    "posts:moderate": "Moderate posts and comments",
+    "consents:manage": "Manage consent documents",
+    "rooms:manage": "Manage rooms",
+}
+OWN_SCOPES: Mapping[str, str] = {
+    "profile:read": "Read your own account",
+    "profile:write": "Change your own profile",
+    "posts:read": "Read your own drafts",
+    "posts:write": "Write, change and delete your own posts",
+}
+SCOPES: Mapping[str, str] = {**OWN_SCOPES, **PERMISSIONS}
+
+ADMIN = "admin"
+ROLES: Mapping[str, frozenset[str]] = {
+    ADMIN: frozenset(PERMISSIONS),
+    "moderator": frozenset({"posts:moderate"}),
+}
+
+_OWN = frozenset(OWN_SCOPES)
+
+
+def scopes_of(roles: Iterable[str]) -> frozenset[str]:
+    """Every scope that a user with these roles may have; a role that is not known gives none."""
+    return _OWN.union(*(ROLES.get(role, ()) for role in roles))
