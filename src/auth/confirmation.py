@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import ConfirmationProofRequiredError, InvalidLinkError
 from src.auth.hashing import PasswordHasher
+from src.auth.links import LinkTokens
 from src.auth.models import EmailLink, Registration
-from src.auth.opaque_tokens import OpaqueTokens, parse, secret_digest
+from src.auth.opaque_tokens import secret_digest
 from src.auth.schemas import EmailConfirm
 from src.clock import Clock
 from src.ids import uuid7
@@ -64,7 +65,7 @@ class ConfirmationService:
         session: AsyncSession,
         reads: Pool,
         hasher: PasswordHasher,
-        links: OpaqueTokens,
+        links: LinkTokens,
         clock: Clock,
     ) -> None:
         self._session = session
@@ -81,19 +82,19 @@ class ConfirmationService:
             ConfirmationProofRequiredError: neither secret nor password fits a registration.
         """
         now = self._clock.now()
-        token = parse(data.token)
-        if token is None or not self._links.verify(token):
+        purpose, link_id = self._links.read(data.token) or (None, None)
+        if purpose != "confirm" or link_id is None:
             raise InvalidLinkError
-        user_id = await self._user_of_link(token.row_id, now)
+        user_id = await self._user_of_link(link_id, now)
         try:
             registration_id = await self._proven_registration(user_id, data)
         except ConfirmationProofRequiredError:
-            await self._user_of_link(token.row_id, now)  # used meanwhile: say that instead
+            await self._user_of_link(link_id, now)  # used meanwhile: say that instead
             raise
         user = await self._session.get(User, user_id, with_for_update=True)
         used = await self._session.scalar(
             delete(EmailLink)
-            .where(EmailLink.id == token.row_id, EmailLink.expires_at > now)
+            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
             .returning(EmailLink.id)
         )
         if user is None or used is None:

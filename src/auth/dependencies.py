@@ -10,13 +10,14 @@ from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
 from src.auth.hashing import PasswordHasher
 from src.auth.jwt import AccessTokens
+from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
+from src.auth.password_policy import PasswordPolicy
 from src.auth.registration import RegistrationService
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
 from src.auth.sign_in import SignInService
-from src.auth.tasks import email_link_tokens
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, DatabaseDep, ReadsDep, SessionDep
@@ -35,9 +36,10 @@ class Credentials:
     """What makes and verifies credentials; one a process."""
 
     hasher: PasswordHasher
+    password_policy: PasswordPolicy
     access_tokens: AccessTokens
     refresh_tokens: OpaqueTokens
-    email_links: OpaqueTokens
+    links: LinkTokens
     device_tokens: OpaqueTokens
     mfa_tokens: OpaqueTokens
     totp_box: SecretBox
@@ -52,9 +54,10 @@ class Credentials:
         secret_key = settings.secret_key.get_secret_value()
         return cls(
             hasher=PasswordHasher(settings),
+            password_policy=PasswordPolicy(),
             access_tokens=access_tokens,
             refresh_tokens=OpaqueTokens(secret_key, REFRESH_PURPOSE),
-            email_links=email_link_tokens(settings),
+            links=LinkTokens(settings),
             device_tokens=OpaqueTokens(secret_key, DEVICE_PURPOSE),
             mfa_tokens=OpaqueTokens(secret_key, MFA_PURPOSE),
             totp_box=SecretBox(secret_key, TOTP_PURPOSE),
@@ -79,14 +82,16 @@ async def get_registration_service(
     clock: ClockDep,
 ) -> RegistrationService:
     """The registration service on the request's session."""
-    return RegistrationService(session, database, credentials.hasher, settings, clock)
+    return RegistrationService(
+        session, database, credentials.hasher, credentials.password_policy, settings, clock
+    )
 
 
 async def get_confirmation_service(
     session: SessionDep, reads: ReadsDep, credentials: CredentialsDep, clock: ClockDep
 ) -> ConfirmationService:
     """The confirmation service on the request's session."""
-    return ConfirmationService(session, reads, credentials.hasher, credentials.email_links, clock)
+    return ConfirmationService(session, reads, credentials.hasher, credentials.links, clock)
 
 
 async def get_security_events(peer: PeerDep, clock: ClockDep) -> SecurityEvents:

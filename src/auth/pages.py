@@ -3,13 +3,15 @@
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 
-from src.auth.tasks import CONFIRM_PAGE_PATH
+from src.auth.links import PAGES
 from src.templating import TEMPLATES_DIR, page
 
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+CONFIRM_PAGE_PATH = PAGES["confirm"]
 
 router = APIRouter(include_in_schema=False)
 

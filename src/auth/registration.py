@@ -13,13 +13,13 @@ from src.auth.exceptions import TooManyRequestsError
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Registration
 from src.auth.opaque_tokens import secret_digest
-from src.auth.passwords import normalize_password, weakness
+from src.auth.password_policy import PasswordPolicy
 from src.auth.schemas import RegistrationCreate
 from src.auth.throttles import count_attempt
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database
-from src.exceptions import ConflictError, InvalidInputError
+from src.exceptions import ConflictError
 from src.ids import uuid7
 from src.shapes import Shape
 from src.statements import Read
@@ -44,12 +44,14 @@ class RegistrationService:
         session: AsyncSession,
         database: Database,
         hasher: PasswordHasher,
+        policy: PasswordPolicy,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._session = session
         self._database = database
         self._hasher = hasher
+        self._policy = policy
         self._settings = settings
         self._clock = clock
 
@@ -65,8 +67,7 @@ class RegistrationService:
         """
         if data.username:
             await self._require_free_username(data.username)
-        if reason := weakness(normalize_password(data.password), data.email):
-            raise InvalidInputError.at("body", "password", msg=reason, type="password_weak")
+        await self._policy.require_good(data.password, data.email, "password")
         secret = secrets.token_urlsafe(32)
         password_hash = await self._hasher.hash(data.password)
         now = self._clock.now()

@@ -1,7 +1,7 @@
 """Background jobs of accounts: the mails. Tokens are made here, at the moment of sending."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -9,20 +9,23 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import FORGOTTEN_AFTER
+from src.auth.links import LinkPurpose, LinkTokens, link_lifetime, link_url
 from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
-from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.security_events import security_notice
 from src.config import Settings
 from src.jobs import JobContext, Schedule, Task
 from src.users.models import User
 
-EMAIL_LINK_PURPOSE = "email-link"
-CONFIRM_PAGE_PATH = "/confirm-email"
 DAY = timedelta(days=1)
 REGISTRATION_KEPT = timedelta(days=7)
+TEMPLATES: dict[LinkPurpose, str] = {
+    "confirm": "confirm_email",
+    "reset": "reset_password",
+    "change": "change_email",
+}
 
 
-class ConfirmEmail(BaseModel):
+class MailLink(BaseModel):
     """Which link to mail."""
 
     link_id: UUID
@@ -41,50 +44,51 @@ class AlreadyRegistered(BaseModel):
     user_id: UUID
 
 
-def email_link_tokens(settings: Settings) -> OpaqueTokens:
-    """Issues and verifies the tokens of mailed links."""
-    return OpaqueTokens(settings.secret_key.get_secret_value(), EMAIL_LINK_PURPOSE)
-
-
-def confirmation_url(settings: Settings, token: str) -> str:
-    """Where the mailed link leads: the front end if there is one, else our own page.
-
-    For a front end the token is in the fragment, which its server and its logs never see.
-    """
-    if settings.frontend_url:
-        return f"{settings.frontend_url}{CONFIRM_PAGE_PATH}#token={token}"
-    return f"{settings.public_url}{CONFIRM_PAGE_PATH}?token={token}"
-
-
 async def send_link(
-    session: AsyncSession, settings: Settings, user_id: UUID, locale: str, now: datetime
+    session: AsyncSession,
+    settings: Settings,
+    user_id: UUID,
+    locale: str,
+    now: datetime,
+    *,
+    purpose: LinkPurpose = "confirm",
+    new_email: str | None = None,
 ) -> None:
-    """Make a link and have it mailed, in the caller's transaction."""
+    """Make a link and have it mailed, in the caller's transaction.
+
+    It goes to the account's address, or to the `new_email` that it confirms.
+    """
     link = EmailLink(
         user_id=user_id,
+        purpose=purpose,
+        new_email=new_email,
         locale=locale,
         created_at=now,
-        expires_at=now + settings.email_link_lifetime,
+        expires_at=now + link_lifetime(settings, purpose),
     )
     session.add(link)
     await session.flush()
-    await confirm_email.enqueue(session, ConfirmEmail(link_id=link.id))
+    await mail_link.enqueue(session, MailLink(link_id=link.id))
 
 
-async def _send_confirmation(context: JobContext, job: ConfirmEmail) -> None:
+async def _mail_link(context: JobContext, job: MailLink) -> None:
     async with context.database.sessions() as session:
         link = await session.get(EmailLink, job.link_id)
         if link is None or link.expires_at <= context.clock.now():
-            return  # confirmed or replaced meanwhile
+            return  # used or replaced meanwhile
         user = await session.get_one(User, link.user_id)
-    token = email_link_tokens(context.settings).issue(link.id)
-    hours = context.settings.email_link_lifetime.total_seconds() / 3600
-    # No name from the registration: whoever registered may not be the one who reads this.
+    purpose = cast("LinkPurpose", link.purpose)
+    token = LinkTokens(context.settings).issue(purpose, link.id)
+    hours = link_lifetime(context.settings, purpose).total_seconds() / 3600
+    # No name: whoever asked for the link may not be the one who reads this.
     await context.mailer.send(
-        to=user.email,
-        template="confirm_email",
+        to=link.new_email or user.email,
+        template=TEMPLATES[purpose],
         locale=link.locale,
-        context={"link": confirmation_url(context.settings, token), "expires_hours": round(hours)},
+        context={
+            "link": link_url(context.settings, purpose, token),
+            "expires_hours": round(hours),
+        },
     )
 
 
@@ -115,7 +119,7 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
     )
 
 
-confirm_email = Task("auth.confirm_email", ConfirmEmail, _send_confirmation)
+mail_link = Task("auth.mail_link", MailLink, _mail_link)
 replace_links = Task("auth.replace_links", ReplaceLinks, _replace_links)
 already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
 
@@ -141,5 +145,5 @@ async def _forget_what_ended(context: JobContext) -> None:
         await session.execute(delete(FailureCount).where(forgotten))
 
 
-TASKS: list[Task[Any]] = [confirm_email, replace_links, already_registered, security_notice]
+TASKS: list[Task[Any]] = [mail_link, replace_links, already_registered, security_notice]
 SCHEDULES = [Schedule("auth.forget_what_ended", "23 3 * * *", _forget_what_ended)]

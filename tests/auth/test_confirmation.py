@@ -178,11 +178,11 @@ async def test_tokens_for_other_purposes_are_no_link_tokens(
     await inbox.mails(ANN, 1)
     [link_id] = await rows(app, "SELECT id FROM email_links")
     credentials: Credentials = app.state.credentials
-    other_key = OpaqueTokens("another secret key", "email-link")
+    other_key = OpaqueTokens("another secret key", "confirm-link")
     tokens = [
         credentials.refresh_tokens.issue(link_id),
-        credentials.email_links.issue(uuid7()),
-        credentials.email_links.issue(link_id, 0, b"salt"),
+        credentials.links.issue("confirm", uuid7()),
+        credentials.links.issue("reset", link_id),
         other_key.issue(link_id),
         secret,
         str(link_id),
@@ -197,7 +197,7 @@ async def test_tokens_for_other_purposes_are_no_link_tokens(
     ]
     assert code(answers[0]) == INVALID_TOKEN
     assert {repr(seen(answer)) for answer in answers} == {repr(seen(answers[0]))}
-    right = credentials.email_links.issue(link_id)
+    right = credentials.links.issue("confirm", link_id)
     assert (await confirm(client, right, registration_secret=secret)).status_code == 204
 
 

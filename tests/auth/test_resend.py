@@ -134,7 +134,7 @@ async def test_a_job_done_twice_leaves_one_link_and_the_other_is_not_mailed(
         made += await rows(app, "SELECT id FROM email_links")
     assert len(made) == len(set(made)) == 2
     for link_id in made:
-        await tasks.confirm_email.run(job_context(app), tasks.ConfirmEmail(link_id=link_id))
+        await tasks.mail_link.run(job_context(app), tasks.MailLink(link_id=link_id))
     [mail] = Mailbox.of(app.state.settings).messages(ANN)
     assert app.state.credentials.email_links.issue(made[1]) in mail.text
 
