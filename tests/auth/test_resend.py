@@ -136,7 +136,7 @@ async def test_a_job_done_twice_leaves_one_link_and_the_other_is_not_mailed(
     for link_id in made:
         await tasks.mail_link.run(job_context(app), tasks.MailLink(link_id=link_id))
     [mail] = Mailbox.of(app.state.settings).messages(ANN)
-    assert app.state.credentials.email_links.issue(made[1]) in mail.text
+    assert app.state.credentials.links.issue("confirm", made[1]) in mail.text
 
 
 async def test_only_who_waits_for_it_gets_mail(
