@@ -13,6 +13,7 @@ from src.auth.jwt import AccessTokens
 from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.password_policy import PasswordPolicy
+from src.auth.reauthentication import Reauthentication
 from src.auth.registration import RegistrationService
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
@@ -108,6 +109,21 @@ async def get_backoff(database: DatabaseDep, settings: SettingsDep, clock: Clock
 
 
 BackoffDep = Annotated[Backoff, Depends(get_backoff)]
+
+
+async def get_reauthentication(
+    session: SessionDep,
+    database: DatabaseDep,
+    credentials: CredentialsDep,
+    backoff: BackoffDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+) -> Reauthentication:
+    """Asking for the password again, on the request's session."""
+    return Reauthentication(session, database, credentials.hasher, backoff, events, settings)
+
+
+ReauthenticationDep = Annotated[Reauthentication, Depends(get_reauthentication)]
 
 
 async def get_second_factor(
