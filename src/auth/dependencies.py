@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from src.auth.authenticator import SessionAuthenticator
 from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
+from src.auth.email_change import EmailChangeService
 from src.auth.hashing import PasswordHasher
 from src.auth.jwt import AccessTokens
 from src.auth.links import LinkTokens
@@ -88,13 +89,6 @@ async def get_registration_service(
     )
 
 
-async def get_confirmation_service(
-    session: SessionDep, reads: ReadsDep, credentials: CredentialsDep, clock: ClockDep
-) -> ConfirmationService:
-    """The confirmation service on the request's session."""
-    return ConfirmationService(session, reads, credentials.hasher, credentials.links, clock)
-
-
 async def get_security_events(peer: PeerDep, clock: ClockDep) -> SecurityEvents:
     """The security events of the request."""
     return SecurityEvents(peer, clock)
@@ -124,6 +118,34 @@ async def get_reauthentication(
 
 
 ReauthenticationDep = Annotated[Reauthentication, Depends(get_reauthentication)]
+
+
+async def get_email_change_service(
+    session: SessionDep,
+    reads: ReadsDep,
+    reauthentication: ReauthenticationDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> EmailChangeService:
+    """Changes of address on the request's session."""
+    return EmailChangeService(session, reads, reauthentication, events, settings, clock)
+
+
+EmailChangeServiceDep = Annotated[EmailChangeService, Depends(get_email_change_service)]
+
+
+async def get_confirmation_service(
+    session: SessionDep,
+    reads: ReadsDep,
+    credentials: CredentialsDep,
+    changes: EmailChangeServiceDep,
+    clock: ClockDep,
+) -> ConfirmationService:
+    """The confirmation service on the request's session."""
+    return ConfirmationService(
+        session, reads, credentials.hasher, credentials.links, changes, clock
+    )
 
 
 async def get_second_factor(
