@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from src import docs, exceptions, idempotency, jobs, openapi
 from src.account import tasks as account_tasks
+from src.account.mfa_router import router as mfa_router
 from src.account.router import router as account_router
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
@@ -29,7 +30,7 @@ from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-API_ROUTERS = [account_router, auth_router, posts_router, users_router]
+API_ROUTERS = [account_router, auth_router, mfa_router, posts_router, users_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",

@@ -23,12 +23,24 @@ FORM_SCHEMA: dict[str, Any] = {
                     "type": "object",
                     "title": "TokenRequest",
                     "properties": {
-                        "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
+                        "grant_type": {
+                            "type": "string",
+                            "enum": ["password", "urn:plaza:grant-type:mfa", "refresh_token"],
+                        },
                         "username": {
                             "type": "string",
                             "description": "The e-mail address or the username",
                         },
                         "password": {"type": "string", "format": "password"},
+                        "mfa_token": {
+                            "type": "string",
+                            "description": "What the error mfa_required came with",
+                        },
+                        "code": {
+                            "type": "string",
+                            "description": "Of the authenticator app, or a recovery code: with "
+                            "mfa_token, or at once with the password",
+                        },
                         "refresh_token": {"type": "string"},
                         "scope": {"type": "string", "description": "Scopes separated by spaces"},
                     },
