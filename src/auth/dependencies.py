@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from src.auth.access_tokens import AccessTokens
 from src.auth.authenticator import SessionAuthenticator
 from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
 from src.auth.hashing import PasswordHasher
-from src.auth.jwt import AccessTokens
 from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.password_policy import PasswordPolicy
@@ -18,6 +18,7 @@ from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
 from src.auth.sign_in import SignInService
+from src.auth.signing_keys import SigningKeys
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, DatabaseDep, ReadsDep, SessionDep
@@ -48,9 +49,7 @@ class Credentials:
     @classmethod
     def create(cls, settings: Settings, database: Database, clock: Clock) -> "Credentials":
         """Read the keys and start the hashing threads."""
-        access_tokens = AccessTokens(
-            settings.jwt_private_key.get_secret_value(), settings.public_url
-        )
+        access_tokens = AccessTokens(SigningKeys(settings, database), settings)
         secret_key = settings.secret_key.get_secret_value()
         return cls(
             hasher=PasswordHasher(settings),
