@@ -12,6 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from src import docs, exceptions, idempotency, jobs, openapi
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
+from src.auth.oauth_router import router as oauth_router
+from src.auth.oauth_router import well_known_router
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
 from src.clock import Clock
@@ -27,7 +29,7 @@ from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-API_ROUTERS = [auth_router, posts_router, users_router]
+API_ROUTERS = [auth_router, oauth_router, posts_router, users_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -72,6 +74,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
+    app.include_router(well_known_router)
     if settings.environment != "production":
         app.include_router(mailbox_router)
     docs.install(app)

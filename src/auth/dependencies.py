@@ -10,10 +10,12 @@ from src.auth.authenticator import SessionAuthenticator
 from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
 from src.auth.hashing import PasswordHasher
+from src.auth.introspection import IntrospectionService
 from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.password_policy import PasswordPolicy
 from src.auth.registration import RegistrationService
+from src.auth.revocation import RevocationService
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
@@ -178,3 +180,32 @@ async def get_sign_in_service(
 ConfirmationServiceDep = Annotated[ConfirmationService, Depends(get_confirmation_service)]
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
+
+
+async def get_revocation_service(
+    session: SessionDep, credentials: CredentialsDep, events: SecurityEventsDep, clock: ClockDep
+) -> RevocationService:
+    """The revocation service on the request's session."""
+    return RevocationService(
+        session, credentials.access_tokens, credentials.refresh_tokens, events, clock
+    )
+
+
+RevocationServiceDep = Annotated[RevocationService, Depends(get_revocation_service)]
+
+
+async def get_introspection_service(
+    reads: ReadsDep, credentials: CredentialsDep, settings: SettingsDep, clock: ClockDep
+) -> IntrospectionService:
+    """The introspection service on the read pool."""
+    return IntrospectionService(
+        reads,
+        credentials.access_tokens,
+        credentials.authenticator,
+        credentials.refresh_tokens,
+        settings,
+        clock,
+    )
+
+
+IntrospectionServiceDep = Annotated[IntrospectionService, Depends(get_introspection_service)]

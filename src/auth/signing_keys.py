@@ -93,7 +93,7 @@ class SigningKeys:
     async def _read(self, now: datetime) -> None:
         """Read them once for all who wait; whoever gives up does not stop it for the others."""
         if self._reading is None:
-            self._reading = asyncio.create_task(self._replace(now))
+            self._reading = asyncio.create_task(self._load(now))
             self._reading.add_done_callback(self._have_read)
         await asyncio.shield(self._reading)
 
@@ -102,7 +102,7 @@ class SigningKeys:
         if not reading.cancelled():
             reading.exception()  # those who wait get it; there may be none left
 
-    async def _replace(self, now: datetime) -> None:
+    async def _load(self, now: datetime) -> None:
         rows = await _stored_keys.all(self._reads, now=now, first_kid=self._first.kid)
         if all(row["kid"] != self._first.kid for row in rows):
             first = {"kid": self._first.kid, "created_at": _LONG_AGO, "retired_at": None}
