@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from src import docs, exceptions, idempotency, jobs, openapi
+from src.administration.router import router as administration_router
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.pages import router as auth_pages_router
@@ -27,7 +28,8 @@ from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-API_ROUTERS = [auth_router, posts_router, users_router]
+# The first match counts: /users/me before /users/{user}.
+API_ROUTERS = [auth_router, posts_router, users_router, administration_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",

@@ -5,6 +5,7 @@ that has them, and hold only while the user has it.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
 
 PERMISSIONS: Mapping[str, str] = {
     "users:manage": "Manage users, their roles and sessions",
@@ -21,7 +22,8 @@ OWN_SCOPES: Mapping[str, str] = {
 }
 SCOPES: Mapping[str, str] = {**OWN_SCOPES, **PERMISSIONS}
 
-ADMIN = "admin"
+Role: TypeAlias = Literal["admin", "moderator"]
+ADMIN: Role = "admin"
 ROLES: Mapping[str, frozenset[str]] = {
     ADMIN: frozenset(PERMISSIONS),
     "moderator": frozenset({"posts:moderate"}),
