@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from src import docs, exceptions, idempotency, jobs, openapi
+from src.account import tasks as account_tasks
+from src.account.router import router as account_router
 from src.administration.router import router as administration_router
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
@@ -28,8 +30,8 @@ from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-# The first match counts: /users/me before /users/{user}.
-API_ROUTERS = [auth_router, posts_router, users_router, administration_router]
+# The first match counts: administration's /users/{user} comes after /users/me.
+API_ROUTERS = [account_router, auth_router, posts_router, users_router, administration_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -47,7 +49,7 @@ CORS_RESPONSE_HEADERS = [
     "X-Request-ID",
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
-TASKS: list[Task[Any]] = [*auth_tasks.TASKS]
+TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
 SCHEDULES = [*auth_tasks.SCHEDULES, *idempotency.SCHEDULES, *jobs.SCHEDULES]
 
 

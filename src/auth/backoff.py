@@ -56,6 +56,16 @@ class Guesser:
         return hashlib.sha256(self.subject.encode()).digest()
 
 
+def password_guessers(account: str, network: str, settings: Settings) -> list[Guesser]:
+    """Who is counted for a wrong password of an account, given from a network."""
+    return [
+        Guesser(f"account:{account}", settings.failures_per_account),
+        # Whoever has an account of his own must not clear his address by signing in to it.
+        Guesser(f"address:{network}", settings.failures_per_address, cleared=False),
+        Guesser(f"pair:{account} {network}", settings.failures_per_pair),
+    ]
+
+
 class Backoff:
     """Counts failures in PostgreSQL, for every process alike."""
 
@@ -98,6 +108,10 @@ class Backoff:
             .with_for_update()
         )
         self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in locked})
+        await self.clear(session, guessers)
+
+    async def clear(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
+        """Clear the counts, of those that a success clears, though they may have to wait."""
         cleared = [one.key for one in guessers if one.cleared]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
 

@@ -8,11 +8,13 @@ from fastapi import Depends, Request
 from src.auth.authenticator import SessionAuthenticator
 from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
+from src.auth.email_change import EmailChangeService
 from src.auth.hashing import PasswordHasher
 from src.auth.jwt import AccessTokens
 from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.password_policy import PasswordPolicy
+from src.auth.reauthentication import Reauthentication
 from src.auth.registration import RegistrationService
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
@@ -87,13 +89,6 @@ async def get_registration_service(
     )
 
 
-async def get_confirmation_service(
-    session: SessionDep, reads: ReadsDep, credentials: CredentialsDep, clock: ClockDep
-) -> ConfirmationService:
-    """The confirmation service on the request's session."""
-    return ConfirmationService(session, reads, credentials.hasher, credentials.links, clock)
-
-
 async def get_security_events(peer: PeerDep, clock: ClockDep) -> SecurityEvents:
     """The security events of the request."""
     return SecurityEvents(peer, clock)
@@ -108,6 +103,49 @@ async def get_backoff(database: DatabaseDep, settings: SettingsDep, clock: Clock
 
 
 BackoffDep = Annotated[Backoff, Depends(get_backoff)]
+
+
+async def get_reauthentication(
+    session: SessionDep,
+    database: DatabaseDep,
+    credentials: CredentialsDep,
+    backoff: BackoffDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+) -> Reauthentication:
+    """Asking for the password again, on the request's session."""
+    return Reauthentication(session, database, credentials.hasher, backoff, events, settings)
+
+
+ReauthenticationDep = Annotated[Reauthentication, Depends(get_reauthentication)]
+
+
+async def get_email_change_service(
+    session: SessionDep,
+    reads: ReadsDep,
+    reauthentication: ReauthenticationDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> EmailChangeService:
+    """Changes of address on the request's session."""
+    return EmailChangeService(session, reads, reauthentication, events, settings, clock)
+
+
+EmailChangeServiceDep = Annotated[EmailChangeService, Depends(get_email_change_service)]
+
+
+async def get_confirmation_service(
+    session: SessionDep,
+    reads: ReadsDep,
+    credentials: CredentialsDep,
+    changes: EmailChangeServiceDep,
+    clock: ClockDep,
+) -> ConfirmationService:
+    """The confirmation service on the request's session."""
+    return ConfirmationService(
+        session, reads, credentials.hasher, credentials.links, changes, clock
+    )
 
 
 async def get_second_factor(

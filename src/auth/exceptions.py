@@ -14,11 +14,11 @@ class InvalidLinkError(AppError):
 
 
 class ConfirmationProofRequiredError(AppError):
-    """The link is good, but whoever follows it has to show that the registration was his."""
+    """The link is good, but whoever follows it has to show that the account is his."""
 
     status = 400
     code = "confirmation_proof_required"
-    title = "Confirm with the password you registered with"
+    title = "Confirm with the password of your account"
 
 
 class TooManyRequestsError(AppError):

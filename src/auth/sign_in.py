@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.backoff import Backoff, Guesser
+from src.auth.backoff import Backoff, Guesser, password_guessers
 from src.auth.clients import Client
 from src.auth.exceptions import (
     EmailNotConfirmedError,
@@ -233,13 +233,7 @@ class SignInService:
         """Who is counted for a wrong password (OWASP: device cookies)."""
         if device_id:
             return [Guesser(f"device:{device_id}", self._settings.failures_per_pair)]
-        network = self._events.peer.network
-        return [
-            Guesser(f"account:{account}", self._settings.failures_per_account),
-            # Whoever has an account of his own must not clear his address by signing in to it.
-            Guesser(f"address:{network}", self._settings.failures_per_address, cleared=False),
-            Guesser(f"pair:{account} {network}", self._settings.failures_per_pair),
-        ]
+        return password_guessers(account, self._events.peer.network, self._settings)
 
     async def _find_user(self, login: str) -> Document | None:
         email = username = None

@@ -185,5 +185,5 @@ async def test_a_confirmation_and_requests_for_another_link_at_once(
     else:
         assert code(confirmed) == (400, "invalid_token")
         assert len(links) == 1
-        newest = app.state.credentials.email_links.issue(links[0])
+        newest = app.state.credentials.links.issue("confirm", links[0])
         assert (await confirm(client, newest, registration_secret=secret)).status_code == 204
