@@ -13,6 +13,7 @@ from src import docs, exceptions, idempotency, jobs, openapi
 from src.account import tasks as account_tasks
 from src.account.mfa_router import router as mfa_router
 from src.account.router import router as account_router
+from src.administration.router import router as administration_router
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.oauth_router import router as oauth_router
@@ -32,6 +33,7 @@ from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
+# The first match counts: administration's /users/{user} comes after /users/me.
 API_ROUTERS = [
     account_router,
     auth_router,
@@ -39,6 +41,7 @@ API_ROUTERS = [
     oauth_router,
     posts_router,
     users_router,
+    administration_router,
 ]
 CORS_REQUEST_HEADERS = [
     "Authorization",

@@ -5,6 +5,7 @@ that has them, and hold only while the user has it.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
 
 PERMISSIONS: Mapping[str, str] = {
     "users:manage": "Manage users, their roles and sessions",
@@ -25,7 +26,8 @@ CLIENT_SCOPES: Mapping[str, str] = {
     "tokens:introspect": "Ask whose a token is and whether it is valid",
 }
 
-ADMIN = "admin"
+Role: TypeAlias = Literal["admin", "moderator"]
+ADMIN: Role = "admin"
 ROLES: Mapping[str, frozenset[str]] = {
     ADMIN: frozenset(PERMISSIONS),
     "moderator": frozenset({"posts:moderate"}),
