@@ -28,6 +28,10 @@ from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.personal_tokens import tasks as personal_tokens_tasks
+from src.personal_tokens.authenticator import PersonalTokenAuthenticator
+from src.personal_tokens.router import router as personal_tokens_router
+from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
 from src.posts.router import router as posts_router
 from src.users.router import router as users_router
@@ -39,6 +43,7 @@ API_ROUTERS = [
     auth_router,
     mfa_router,
     oauth_router,
+    personal_tokens_router,
     posts_router,
     users_router,
     administration_router,
@@ -61,7 +66,12 @@ CORS_RESPONSE_HEADERS = [
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
-SCHEDULES = [*auth_tasks.SCHEDULES, *idempotency.SCHEDULES, *jobs.SCHEDULES]
+SCHEDULES = [
+    *auth_tasks.SCHEDULES,
+    *idempotency.SCHEDULES,
+    *jobs.SCHEDULES,
+    *personal_tokens_tasks.SCHEDULES,
+]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
@@ -118,7 +128,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         credentials = app.state.credentials = Credentials.create(
             settings, database, app.state.clock
         )
-        app.state.authenticators = [("", credentials.authenticator)]
+        app.state.authenticators = [
+            (PERSONAL_TOKEN_PREFIX, PersonalTokenAuthenticator(database, app.state.clock)),
+            ("", credentials.authenticator),
+        ]
         context = JobContext(settings, database, Mailer(settings), app.state.clock)
         worker = Worker(TASKS, SCHEDULES, context)
         worker_task = asyncio.create_task(worker.run()) if settings.worker_in_server else None
