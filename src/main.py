@@ -34,6 +34,7 @@ from src.personal_tokens.router import router as personal_tokens_router
 from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
 from src.posts.router import router as posts_router
+from src.rate_limits import RateLimitMiddleware, RateLimits
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
@@ -60,9 +61,19 @@ CORS_RESPONSE_HEADERS = [
     "ETag",
     "Link",
     "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
     "Retry-After",
     "WWW-Authenticate",
     "X-Request-ID",
+]
+# Where a POST may send mail.
+MAILING_PATHS = [
+    f"{API_PREFIX}/auth/register",
+    f"{API_PREFIX}/auth/email/resend",
+    f"{API_PREFIX}/auth/password/forgot",
+    f"{API_PREFIX}/users/me/email",
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
@@ -105,6 +116,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
     app.add_middleware(GuardMiddleware, settings=settings)
+    if settings.rate_limit_enabled:
+        limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
+        app.add_middleware(
+            RateLimitMiddleware, settings=settings, limits=limits, mailing=MAILING_PATHS
+        )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -144,4 +160,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if worker_task:
                 await worker_task
             credentials.hasher.close()
+            if settings.rate_limit_enabled:
+                await app.state.rate_limits.close()
             gc.unfreeze()
