@@ -56,6 +56,16 @@ class Guesser:
         return hashlib.sha256(self.subject.encode()).digest()
 
 
+def password_guessers(account: str, network: str, settings: Settings) -> list[Guesser]:
+    """Who is counted for a wrong password of an account, given from a network."""
+    return [
+        Guesser(f"account:{account}", settings.failures_per_account),
+        # Whoever has an account of his own must not clear his address by signing in to it.
+        Guesser(f"address:{network}", settings.failures_per_address, cleared=False),
+        Guesser(f"pair:{account} {network}", settings.failures_per_pair),
+    ]
+
+
 class Backoff:
     """Counts failures in PostgreSQL, for every process alike."""
 
@@ -73,7 +83,7 @@ class Backoff:
         rows = await _counts.all(self._database.reads, keys=[one.key for one in guessers])
         self._refuse_waiting(guessers, {row["key"]: (row["count"], row["last_at"]) for row in rows})
 
-    async def failed(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
+    async def failed(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
         """Count a failure, in an independent transaction, since the request fails.
 
         Raises:
@@ -82,6 +92,8 @@ class Backoff:
         now = self._clock.now()
         for guesser in sorted(guessers, key=lambda one: one.key):  # one order: no deadlock
             if await session.scalar(self._count(guesser, now)) is None:
+                await session.rollback()
+                await self.check(guessers)  # says how long, as to a right guess
                 raise TooManyFailuresError(1)
 
     async def succeeded(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
@@ -90,16 +102,28 @@ class Backoff:
         Raises:
             TooManyFailuresError: one of them has to wait: this guess came after too many others.
         """
-        keys = [one.key for one in guessers]
-        locked = await session.execute(
-            select(FailureCount.key, FailureCount.count, FailureCount.last_at)
-            .where(FailureCount.key.in_(keys))
-            .order_by(FailureCount.key)
-            .with_for_update()
-        )
-        self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in locked})
+        self._refuse_waiting(guessers, await self._locked_counts(session, guessers))
+        await self._forget(session, guessers)
+
+    async def clear(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+        """Clear the counts for a guess that was decided before this transaction."""
+        await self._locked_counts(session, guessers)
+        await self._forget(session, guessers)
+
+    async def _forget(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
         cleared = [one.key for one in guessers if one.cleared]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
+
+    async def _locked_counts(
+        self, session: AsyncSession, guessers: Iterable[Guesser]
+    ) -> dict[bytes, tuple[int, datetime]]:
+        rows = await session.execute(
+            select(FailureCount.key, FailureCount.count, FailureCount.last_at)
+            .where(FailureCount.key.in_([one.key for one in guessers]))
+            .order_by(FailureCount.key)  # one order: no deadlock
+            .with_for_update()
+        )
+        return {key: (count, last_at) for key, count, last_at in rows}
 
     def _refuse_waiting(
         self, guessers: Iterable[Guesser], counts: dict[bytes, tuple[int, datetime]]

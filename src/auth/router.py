@@ -23,6 +23,7 @@ from src.auth.schemas import (
 )
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
+from src.security import OptionalPrincipal
 from src.users.dependencies import SignedInUser
 from src.users.locales import preferred_locale
 
@@ -43,9 +44,15 @@ async def register(
 
 
 @router.post("/email/confirm", status_code=204, response_class=Response)
-async def confirm_email(data: EmailConfirm, confirmations: ConfirmationServiceDep) -> None:
-    """Confirm the address with the mailed token and a proof that the registration was yours."""
-    await confirmations.confirm(data)
+async def confirm_email(
+    data: EmailConfirm, caller: OptionalPrincipal, confirmations: ConfirmationServiceDep
+) -> None:
+    """Confirm the address with the mailed token and a proof that the account is yours.
+
+    For a registration that is its secret or password; for a change of address the account's
+    password, or an access token of one of its sessions.
+    """
+    await confirmations.confirm(data, caller)
 
 
 @router.post("/email/resend", status_code=202)
@@ -74,7 +81,12 @@ async def issue_token(
     match form.grant_type:
         case "password":
             signed_in = await sign_in.with_password(
-                form.required("username"), form.required("password"), form.scope, client, None
+                form.required("username"),
+                form.required("password"),
+                form.scope,
+                client,
+                None,
+                form.parameters.get("code"),
             )
         case "urn:plaza:grant-type:mfa":
             signed_in = await sign_in.with_second_factor(

@@ -74,7 +74,7 @@ def follow_its_link_and_confirm(browser: Chrome) -> None:
     visible(browser, "form#confirm button").click()
     visible(browser, "#result[data-state]")
     result = visible(browser, "#result")
-    assert result.get_attribute("data-state") == "confirmed", result.text
+    assert result.get_attribute("data-state") == "done", result.text
     assert console_errors(browser) == []
 
 
