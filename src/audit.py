@@ -20,7 +20,12 @@ class AuditEntry(Identified, Base):
     """One event. `actor_id` did it to `user_id`; without an actor, nobody was signed in."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "at", "id"), Index(None, "user_id", "at", "id"))
+    __table_args__ = (
+        Index(None, "at", "id"),
+        Index(None, "user_id", "at", "id"),
+        Index(None, "actor_id", "at", "id"),
+        Index(None, "action", "at", "id"),
+    )
 
     at: Mapped[datetime]
     action: Mapped[str]

@@ -160,10 +160,11 @@ def content_too_large(request_id: str, path: str) -> Response:
     return problem(request_id, path, 413, *_BY_STATUS[413])
 
 
-def _respond(request: Request, error: AppError) -> Response:
+def answer_to(error: AppError, request_id: str, path: str) -> Response:
+    """The problem document of an error."""
     return problem(
-        request.state.request_id,
-        _printable(request.scope["path"]),
+        request_id,
+        _printable(path),
         error.status,
         error.code,
         error.title,
@@ -171,6 +172,10 @@ def _respond(request: Request, error: AppError) -> Response:
         headers=error.headers,
         fields=error.fields,
     )
+
+
+def _respond(request: Request, error: AppError) -> Response:
+    return answer_to(error, request.state.request_id, request.scope["path"])
 
 
 async def _handle_app_error(request: Request, error: AppError) -> Response:

@@ -83,7 +83,7 @@ class Backoff:
         rows = await _counts.all(self._database.reads, keys=[one.key for one in guessers])
         self._refuse_waiting(guessers, {row["key"]: (row["count"], row["last_at"]) for row in rows})
 
-    async def failed(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
+    async def failed(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
         """Count a failure, in an independent transaction, since the request fails.
 
         Raises:
@@ -92,6 +92,8 @@ class Backoff:
         now = self._clock.now()
         for guesser in sorted(guessers, key=lambda one: one.key):  # one order: no deadlock
             if await session.scalar(self._count(guesser, now)) is None:
+                await session.rollback()
+                await self.check(guessers)  # says how long, as to a right guess
                 raise TooManyFailuresError(1)
 
     async def succeeded(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
@@ -100,20 +102,28 @@ class Backoff:
         Raises:
             TooManyFailuresError: one of them has to wait: this guess came after too many others.
         """
-        keys = [one.key for one in guessers]
-        locked = await session.execute(
-            select(FailureCount.key, FailureCount.count, FailureCount.last_at)
-            .where(FailureCount.key.in_(keys))
-            .order_by(FailureCount.key)
-            .with_for_update()
-        )
-        self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in locked})
-        await self.clear(session, guessers)
+        self._refuse_waiting(guessers, await self._locked_counts(session, guessers))
+        await self._forget(session, guessers)
 
-    async def clear(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
-        """Clear the counts, of those that a success clears, though they may have to wait."""
+    async def clear(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+        """Clear the counts for a guess that was decided before this transaction."""
+        await self._locked_counts(session, guessers)
+        await self._forget(session, guessers)
+
+    async def _forget(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
         cleared = [one.key for one in guessers if one.cleared]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
+
+    async def _locked_counts(
+        self, session: AsyncSession, guessers: Iterable[Guesser]
+    ) -> dict[bytes, tuple[int, datetime]]:
+        rows = await session.execute(
+            select(FailureCount.key, FailureCount.count, FailureCount.last_at)
+            .where(FailureCount.key.in_([one.key for one in guessers]))
+            .order_by(FailureCount.key)  # one order: no deadlock
+            .with_for_update()
+        )
+        return {key: (count, last_at) for key, count, last_at in rows}
 
     def _refuse_waiting(
         self, guessers: Iterable[Guesser], counts: dict[bytes, tuple[int, datetime]]

@@ -81,7 +81,12 @@ async def issue_token(
     match form.grant_type:
         case "password":
             signed_in = await sign_in.with_password(
-                form.required("username"), form.required("password"), form.scope, client, None
+                form.required("username"),
+                form.required("password"),
+                form.scope,
+                client,
+                None,
+                form.parameters.get("code"),
             )
         case "urn:plaza:grant-type:mfa":
             signed_in = await sign_in.with_second_factor(

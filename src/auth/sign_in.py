@@ -85,16 +85,26 @@ class SignInService:
         self._clock = clock
 
     async def with_password(
-        self, login: str, password: str, scope: str | None, client: Client, device_token: str | None
+        self,
+        login: str,
+        password: str,
+        scope: str | None,
+        client: Client,
+        device_token: str | None,
+        code: str | None = None,
     ) -> SignedIn:
         """A new session for an e-mail address or username and its password.
+
+        Whoever has a second factor may send its `code` at once.
 
         Raises:
             InvalidScopeError: an unknown scope, or none that the user or the client may have.
             InvalidGrantError: unknown user, wrong password or disabled user, all alike.
             EmailNotConfirmedError: the password is right, the address not confirmed.
             MfaRequiredError: the password is right, and the user has a second factor.
-            TooManyFailuresError: too many wrong passwords, whatever this one is.
+            InvalidMfaCodeError: the password is right, the code wrong or spent.
+            SecondFactorUnavailableError: the password is right, the code cannot be checked.
+            TooManyFailuresError: too many wrong passwords or codes, whatever these are.
         """
         _require_known(scope)
         found = await self._find_user(login)
@@ -116,10 +126,15 @@ class SignInService:
         user = await self._locked(UUID(found["id"]))
         if user.password_hash != known_hash:  # changed meanwhile: does it still fit?
             await self._session.rollback()
-            return await self.with_password(login, password, scope, client, device_token)
+            return await self.with_password(login, password, scope, client, device_token, code)
+        # Undone by what is raised below: the counts stay until both factors were right.
+        await self._backoff.succeeded(self._session, guessers)
+        granted = _granted(scope, user, client)
         if user.mfa_enabled:
-            raise self._mfa_required(user)
-        return await self._open(user, scope, client, guessers, device_id)
+            if code is None:
+                raise self._mfa_required(user)
+            await self._second_factor.verify(user, code, device_id)
+        return await self._open(user, granted, client, device_id)
 
     async def with_second_factor(
         self, mfa_token: str, code: str, scope: str | None, client: Client, device_token: str | None
@@ -128,8 +143,10 @@ class SignInService:
 
         Raises:
             InvalidScopeError: as for the password.
-            InvalidGrantError: the token is not ours or has expired, or the password was changed.
+            InvalidGrantError: the token is not ours or has expired, or the password was changed,
+                the user disabled or the second factor removed meanwhile.
             InvalidMfaCodeError: the code is wrong or spent.
+            SecondFactorUnavailableError: the code cannot be checked.
             TooManyFailuresError: too many wrong codes, whatever this one is.
         """
         _require_known(scope)
@@ -137,31 +154,29 @@ class SignInService:
         if token is None or token.counter <= self._clock.now().timestamp():
             raise InvalidGrantError
         user = await self._locked(token.row_id)
-        if not self._mfa_tokens.verify(token, user.password_hash.encode()):
+        if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
+        granted = _granted(scope, user, client)
         device_id = self._known_device(device_token, user.id)
         await self._second_factor.verify(user, code, device_id)
-        return await self._open(
-            user, scope, client, self._guessers(str(user.id), device_id), device_id
-        )
+        # The password was right when its turn came; wrong ones of others since then do not matter.
+        await self._backoff.clear(self._session, self._guessers(str(user.id), device_id))
+        return await self._open(user, granted, client, device_id)
 
     async def _open(
         self,
         user: User,
-        scope: str | None,
+        scope: str,
         client: Client,
-        guessers: list[Guesser],
         device_id: UUID | None,
     ) -> SignedIn:
-        await self._backoff.succeeded(self._session, guessers)
-        granted = _granted(scope, user, client)
         now = self._clock.now()
         if user.last_sign_in_at and device_id is None and await self._is_new_place(user.id):
             await self._events.tell(self._session, "sign_in.new_device", user)
         await self._session.execute(
             update(User).where(User.id == user.id).values(last_sign_in_at=now)
         )
-        tokens = await self._sessions.open(user.id, granted, client)
+        tokens = await self._sessions.open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
         device_token = self._device_tokens.issue(device_id or uuid7(), salt=user.id.bytes)
         return SignedIn(tokens, device_token)

@@ -1,0 +1,29 @@
+"""Dependencies of administration."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Security
+
+from src.administration.service import AdministrationService
+from src.auth.dependencies import CredentialsDep, SecurityEventsDep
+from src.database import SessionDep
+from src.dependencies import ClockDep, SettingsDep
+from src.schemas import Id
+from src.security import Principal, current_principal
+
+
+async def get_administration_service(
+    session: SessionDep,
+    credentials: CredentialsDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> AdministrationService:
+    """The administration service on the request's session."""
+    return AdministrationService(session, credentials.hasher, events, settings, clock)
+
+
+AdministrationServiceDep = Annotated[AdministrationService, Depends(get_administration_service)]
+UserManager = Annotated[Principal, Security(current_principal, scopes=["users:manage"])]
+AuditReader = Annotated[Principal, Security(current_principal, scopes=["audit:read"])]
+UserId = Annotated[Id, Path(alias="user", description="The id")]
