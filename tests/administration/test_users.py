@@ -298,6 +298,20 @@ async def test_roles_are_for_those_whose_address_is_confirmed(
     assert (await change(client, admin, dora, is_active=False)).status_code == 200
 
 
+async def test_two_changes_at_once_are_both_made(
+    client: httpx.AsyncClient, admin: Account, ann: Account
+) -> None:
+    for _ in range(5):
+        answers = await asyncio.gather(
+            change(client, admin, ann.id, is_active=False),
+            change(client, admin, ann.id, roles=["moderator"]),
+        )
+        assert [answer.status_code for answer in answers] == [200, 200]
+        account = (await read(client, admin, ann.id)).json()
+        assert (account["is_active"], account["roles"]) == (False, ["moderator"])
+        await change(client, admin, ann.id, is_active=True, roles=[])
+
+
 async def test_a_sign_in_and_a_disabling_at_once_leave_nobody_signed_in(
     client: httpx.AsyncClient, accounts: Accounts, admin: Account, ann: Account
 ) -> None:
