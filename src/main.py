@@ -9,7 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from src import docs, exceptions, idempotency, jobs, openapi
+from src import audit, docs, exceptions, idempotency, jobs, openapi
+from src.account.data_router import router as account_data_router
+from src.auth import personal_data as auth_data
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.pages import router as auth_pages_router
@@ -22,16 +24,19 @@ from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.personal_tokens import personal_data as personal_tokens_data
 from src.personal_tokens import tasks as personal_tokens_tasks
 from src.personal_tokens.authenticator import PersonalTokenAuthenticator
 from src.personal_tokens.router import router as personal_tokens_router
 from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
+from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
+from src.users import personal_data as users_data
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-API_ROUTERS = [auth_router, personal_tokens_router, posts_router, users_router]
+API_ROUTERS = [account_data_router, auth_router, personal_tokens_router, posts_router, users_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -47,6 +52,15 @@ CORS_RESPONSE_HEADERS = [
     "Retry-After",
     "WWW-Authenticate",
     "X-Request-ID",
+]
+# The sections of GET /users/me/export, in their order.
+PERSONAL_DATA = [
+    *users_data.PERSONAL_DATA,
+    *auth_data.PERSONAL_DATA,
+    *personal_tokens_data.PERSONAL_DATA,
+    *posts_data.PERSONAL_DATA,
+    *idempotency.PERSONAL_DATA,
+    *audit.PERSONAL_DATA,
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*auth_tasks.TASKS]
@@ -77,6 +91,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     app.state.settings = settings
     app.state.clock = clock or Clock()
+    app.state.personal_data = PERSONAL_DATA
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
