@@ -7,27 +7,29 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from src import docs, exceptions, idempotency, jobs, openapi
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
+from src.auth.web_router import router as web_sign_in_router
 from src.clock import Clock
 from src.config import Settings
+from src.cors import ExactCORSMiddleware
 from src.database import open_database
 from src.health import router as health_router
 from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.peer import load_device_names
 from src.plans import PlanMiddleware
 from src.posts.router import router as posts_router
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-API_ROUTERS = [auth_router, posts_router, users_router]
+API_ROUTERS = [auth_router, posts_router, users_router, web_sign_in_router]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -81,7 +83,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.add_middleware(GuardMiddleware, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            ExactCORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=CORS_REQUEST_HEADERS,
@@ -97,6 +99,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the process needs, run the worker beside the server, close in reverse order."""
     settings: Settings = app.state.settings
+    load_device_names()
     async with open_database(settings) as database:
         app.state.database = database
         credentials = app.state.credentials = Credentials.create(

@@ -25,6 +25,7 @@ _user_of_living_session = Read(
         Session.id == bindparam("session_id"),
         Session.user_id == bindparam("user_id"),
         Session.ended_at.is_(None),
+        Session.idle_expires_at > bindparam("now"),
         Session.expires_at > bindparam("now"),
         User.is_active,
     ),

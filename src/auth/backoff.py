@@ -73,7 +73,7 @@ class Backoff:
         rows = await _counts.all(self._database.reads, keys=[one.key for one in guessers])
         self._refuse_waiting(guessers, {row["key"]: (row["count"], row["last_at"]) for row in rows})
 
-    async def failed(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
+    async def failed(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
         """Count a failure, in an independent transaction, since the request fails.
 
         Raises:
@@ -82,6 +82,8 @@ class Backoff:
         now = self._clock.now()
         for guesser in sorted(guessers, key=lambda one: one.key):  # one order: no deadlock
             if await session.scalar(self._count(guesser, now)) is None:
+                await session.rollback()
+                await self.check(guessers)  # says how long, as to a right guess
                 raise TooManyFailuresError(1)
 
     async def succeeded(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
@@ -97,8 +99,10 @@ class Backoff:
             .order_by(FailureCount.key)
             .with_for_update()
         )
-        self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in locked})
-        cleared = [one.key for one in guessers if one.cleared]
+        counts = {key: (count, last_at) for key, count, last_at in locked}
+        self._refuse_waiting(guessers, counts)
+        # Only what is locked here: a row that came meanwhile may be held by who waits for this.
+        cleared = [one.key for one in guessers if one.cleared and one.key in counts]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
 
     def _refuse_waiting(

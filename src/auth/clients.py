@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam
 
-from src.auth.exceptions import InvalidClientError
+from src.auth.exceptions import InvalidClientError, UnauthorizedClientError
 from src.auth.models import OAuthClient
 from src.auth.opaque_tokens import secret_digest
 from src.auth.token_request import TokenRequest
@@ -51,6 +51,18 @@ async def authenticate_client(reads: Pool, request: TokenRequest) -> Client:
     if client is None or not hmac.compare_digest(client["secret_hash"], secret_digest(secret)):
         raise InvalidClientError
     return Client(client_id, frozenset(client["scope"].split()))
+
+
+def public_client(request: TokenRequest) -> Client:
+    """The public client, where no other may come.
+
+    Raises:
+        UnauthorizedClientError: the request names another, or has a secret.
+    """
+    client_id = request.parameters.get("client_id", PUBLIC_CLIENT_ID)
+    if client_id != PUBLIC_CLIENT_ID or "client_secret" in request.parameters:
+        raise UnauthorizedClientError
+    return PUBLIC_CLIENT
 
 
 def _basic_credentials(authorization: str) -> tuple[str, str]:

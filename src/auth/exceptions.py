@@ -55,6 +55,14 @@ class WrongPasswordError(AppError):
     title = "The current password is wrong"
 
 
+class OriginNotAllowedError(AppError):
+    """The request does not say that it comes from a page of ours, so it may be another site's."""
+
+    status = 403
+    code = "origin_not_allowed"
+    title = "This origin may not do that"
+
+
 class TokenError(AppError):
     """An error of the token endpoint (RFC 6749, section 5.2)."""
 
@@ -124,6 +132,13 @@ class InvalidMfaCodeError(AppError):
     def __init__(self) -> None:
         # RFC 6749's fields, for where it is the answer of the token endpoint.
         super().__init__(error="invalid_grant", error_description=self.title)
+
+
+class UnauthorizedClientError(TokenError):
+    """A client that may not do this, here: sign in for a browser."""
+
+    code = error = "unauthorized_client"
+    title = "This client cannot sign in here"
 
 
 class UnsupportedGrantTypeError(TokenError):

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from src.auth.clients import authenticate_client
+from src.auth.cookies import DEVICE
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     RegistrationServiceDep,
@@ -12,17 +13,24 @@ from src.auth.dependencies import (
     SignInServiceDep,
 )
 from src.auth.exceptions import UnsupportedGrantTypeError
+from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
     EmailResend,
     RegistrationCreate,
     RegistrationRead,
     ResendRead,
+    SessionFilter,
+    SessionRead,
     SignOut,
     TokenRead,
 )
-from src.auth.token_request import FORM_SCHEMA, read_token_request
+from src.auth.sign_in import DEVICE_LIFETIME
+from src.auth.token_request import FORM_SCHEMA, MFA_GRANT, read_token_request
 from src.database import ReadsDep
+from src.dependencies import ClockDep, SettingsDep
+from src.pagination import page_response
+from src.schemas import Id, Page
 from src.users.dependencies import SignedInUser
 from src.users.locales import preferred_locale
 
@@ -64,6 +72,7 @@ async def issue_token(
     request: Request,
     response: Response,
     reads: ReadsDep,
+    settings: SettingsDep,
     sign_in: SignInServiceDep,
     sessions: SessionServiceDep,
 ) -> TokenRead:
@@ -71,19 +80,29 @@ async def issue_token(
     response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
+    device_token = DEVICE.read(request, settings)
     match form.grant_type:
         case "password":
             signed_in = await sign_in.with_password(
-                form.required("username"), form.required("password"), form.scope, client, None
+                form.required("username"),
+                form.required("password"),
+                form.scope,
+                client,
+                device_token,
             )
-        case "urn:plaza:grant-type:mfa":
+        case grant if grant == MFA_GRANT:
             signed_in = await sign_in.with_second_factor(
-                form.required("mfa_token"), form.required("code"), form.scope, client, None
+                form.required("mfa_token"),
+                form.required("code"),
+                form.scope,
+                client,
+                device_token,
             )
         case "refresh_token":
             return await sessions.refresh(form.required("refresh_token"), form.scope, client)
         case _:
             raise UnsupportedGrantTypeError
+    response.headers.update(DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME))
     return signed_in.tokens
 
 
@@ -93,3 +112,22 @@ async def sign_out(
 ) -> None:
     """End this session, the others, or all; their tokens are dead at the next request."""
     await sessions.sign_out(caller, (data or SignOut()).scope)
+
+
+@router.get("/sessions", response_model=Page[SessionRead])
+async def read_sessions(
+    request: Request,
+    caller: SignedInUser,
+    which: Annotated[SessionFilter, Query()],
+    reads: ReadsDep,
+    clock: ClockDep,
+) -> Response:
+    """One's own sessions that have not ended, newest first."""
+    rows = await list_sessions(reads, caller, which.cursor, clock.now())
+    return page_response(request, rows, which.limit, "created_at")
+
+
+@router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
+async def end_session(session_id: Id, caller: SignedInUser, sessions: SessionServiceDep) -> None:
+    """End one of one's own sessions; its tokens are dead at the next request."""
+    await sessions.sign_out_of(caller, session_id)
