@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from src import audit, docs, exceptions, idempotency, jobs, openapi
 from src.account import tasks as account_tasks
@@ -22,14 +21,17 @@ from src.auth.oauth_router import router as oauth_router
 from src.auth.oauth_router import well_known_router
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
+from src.auth.web_router import router as web_sign_in_router
 from src.clock import Clock
 from src.config import Settings
+from src.cors import ExactCORSMiddleware
 from src.database import open_database
 from src.health import router as health_router
 from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.peer import load_device_names
 from src.personal_tokens import personal_data as personal_tokens_data
 from src.personal_tokens import tasks as personal_tokens_tasks
 from src.personal_tokens.authenticator import PersonalTokenAuthenticator
@@ -53,6 +55,7 @@ API_ROUTERS = [
     personal_tokens_router,
     posts_router,
     users_router,
+    web_sign_in_router,
     administration_router,
 ]
 CORS_REQUEST_HEADERS = [
@@ -139,7 +142,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         )
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            ExactCORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=CORS_REQUEST_HEADERS,
@@ -155,6 +158,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the process needs, run the worker beside the server, close in reverse order."""
     settings: Settings = app.state.settings
+    load_device_names()
     async with open_database(settings) as database:
         app.state.database = database
         credentials = app.state.credentials = Credentials.create(

@@ -10,7 +10,7 @@ ones even the right one is refused, so that nothing is won by sending them at on
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -102,16 +102,19 @@ class Backoff:
         Raises:
             TooManyFailuresError: one of them has to wait: this guess came after too many others.
         """
-        self._refuse_waiting(guessers, await self._locked_counts(session, guessers))
-        await self._forget(session, guessers)
+        counts = await self._locked_counts(session, guessers)
+        self._refuse_waiting(guessers, counts)
+        await self._forget(session, guessers, counts)
 
     async def clear(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
         """Clear the counts for a guess that was decided before this transaction."""
-        await self._locked_counts(session, guessers)
-        await self._forget(session, guessers)
+        await self._forget(session, guessers, await self._locked_counts(session, guessers))
 
-    async def _forget(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
-        cleared = [one.key for one in guessers if one.cleared]
+    async def _forget(
+        self, session: AsyncSession, guessers: Iterable[Guesser], locked: Container[bytes]
+    ) -> None:
+        # Only what is locked: a row that came meanwhile may be held by who waits for this.
+        cleared = [one.key for one in guessers if one.cleared and one.key in locked]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
 
     async def _locked_counts(
