@@ -180,6 +180,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if worker_task:
                 await worker_task
             credentials.hasher.close()
+            await credentials.password_policy.close()
             if settings.rate_limit_enabled:
                 await app.state.rate_limits.close()
             gc.unfreeze()
