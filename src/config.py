@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         if not self.secret_key.get_secret_value():
             self.secret_key = self._local_secret("secret_key", lambda: secrets.token_urlsafe(48))
         if not self.jwt_private_key.get_secret_value():
-            self.jwt_private_key = self._local_secret("jwt_private_key.pem", _new_private_key)
+            self.jwt_private_key = self._local_secret("jwt_private_key.pem", new_private_key)
         return self
 
     def _refuse_incomplete_production(self) -> None:
@@ -251,7 +251,7 @@ def _is_https_origin(url: str) -> bool:
     return parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
-def _new_private_key() -> str:
+def new_private_key() -> str:
     """A new ES256 key (P-256) in PEM."""
     return (
         ec.generate_private_key(ec.SECP256R1())

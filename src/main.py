@@ -15,6 +15,8 @@ from src.account.router import router as account_router
 from src.administration.router import router as administration_router
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
+from src.auth.oauth_router import router as oauth_router
+from src.auth.oauth_router import well_known_router
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
 from src.clock import Clock
@@ -31,7 +33,14 @@ from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
 # The first match counts: administration's /users/{user} comes after /users/me.
-API_ROUTERS = [account_router, auth_router, posts_router, users_router, administration_router]
+API_ROUTERS = [
+    account_router,
+    auth_router,
+    oauth_router,
+    posts_router,
+    users_router,
+    administration_router,
+]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -76,6 +85,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
+    app.include_router(well_known_router)
     if settings.environment != "production":
         app.include_router(mailbox_router)
     docs.install(app)

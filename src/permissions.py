@@ -21,6 +21,10 @@ OWN_SCOPES: Mapping[str, str] = {
     "posts:write": "Write, change and delete your own posts",
 }
 SCOPES: Mapping[str, str] = {**OWN_SCOPES, **PERMISSIONS}
+# What a program may do by its own id and secret; no user's token carries these.
+CLIENT_SCOPES: Mapping[str, str] = {
+    "tokens:introspect": "Ask whose a token is and whether it is valid",
+}
 
 Role: TypeAlias = Literal["admin", "moderator"]
 ADMIN: Role = "admin"

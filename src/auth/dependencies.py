@@ -5,21 +5,24 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from src.auth.access_tokens import AccessTokens
 from src.auth.authenticator import SessionAuthenticator
 from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
 from src.auth.email_change import EmailChangeService
 from src.auth.hashing import PasswordHasher
-from src.auth.jwt import AccessTokens
+from src.auth.introspection import IntrospectionService
 from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.password_policy import PasswordPolicy
 from src.auth.reauthentication import Reauthentication
 from src.auth.registration import RegistrationService
+from src.auth.revocation import RevocationService
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
 from src.auth.sign_in import SignInService
+from src.auth.signing_keys import SigningKeys
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, DatabaseDep, ReadsDep, SessionDep
@@ -50,9 +53,7 @@ class Credentials:
     @classmethod
     def create(cls, settings: Settings, database: Database, clock: Clock) -> "Credentials":
         """Read the keys and start the hashing threads."""
-        access_tokens = AccessTokens(
-            settings.jwt_private_key.get_secret_value(), settings.public_url
-        )
+        access_tokens = AccessTokens(SigningKeys(settings, database), settings)
         secret_key = settings.secret_key.get_secret_value()
         return cls(
             hasher=PasswordHasher(settings),
@@ -217,3 +218,32 @@ async def get_sign_in_service(
 ConfirmationServiceDep = Annotated[ConfirmationService, Depends(get_confirmation_service)]
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
+
+
+async def get_revocation_service(
+    session: SessionDep, credentials: CredentialsDep, events: SecurityEventsDep, clock: ClockDep
+) -> RevocationService:
+    """The revocation service on the request's session."""
+    return RevocationService(
+        session, credentials.access_tokens, credentials.refresh_tokens, events, clock
+    )
+
+
+RevocationServiceDep = Annotated[RevocationService, Depends(get_revocation_service)]
+
+
+async def get_introspection_service(
+    reads: ReadsDep, credentials: CredentialsDep, settings: SettingsDep, clock: ClockDep
+) -> IntrospectionService:
+    """The introspection service on the read pool."""
+    return IntrospectionService(
+        reads,
+        credentials.access_tokens,
+        credentials.authenticator,
+        credentials.refresh_tokens,
+        settings,
+        clock,
+    )
+
+
+IntrospectionServiceDep = Annotated[IntrospectionService, Depends(get_introspection_service)]

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from src.exceptions import AppError
+from src.exceptions import AppError, OverloadedError
 
 
 class InvalidLinkError(AppError):
@@ -55,6 +55,13 @@ class WrongPasswordError(AppError):
     title = "The current password is wrong"
 
 
+class NoSigningKeyError(OverloadedError):
+    """Every key that could sign has ended: somebody has to run `python -m src keys rotate`."""
+
+    code = "no_signing_key"
+    title = "No tokens can be issued now"
+
+
 class TokenError(AppError):
     """An error of the token endpoint (RFC 6749, section 5.2)."""
 
@@ -86,6 +93,14 @@ class InvalidClientError(TokenError):
 
     def __init__(self) -> None:
         super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
+
+
+class ClientNotAllowedError(TokenError):
+    """The client is known, but this is not for it."""
+
+    status = 403
+    code = error = "unauthorized_client"
+    title = "The client may not do this"
 
 
 class InvalidGrantError(TokenError):

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.auth.access_tokens import AccessTokens
 from src.auth.clients import Client
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
-from src.auth.jwt import AccessTokens, Claims
+from src.auth.jwt import Claims
 from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, parse
 from src.auth.schemas import TokenRead
@@ -66,7 +67,7 @@ class SessionService:
         )
         self._session.add(session)
         await self._session.flush()
-        return self._token_pair(session, scope, now)
+        return await self._token_pair(session, scope, now)
 
     async def refresh(self, refresh_token: str, scope: str | None, client: Client) -> TokenRead:
         """A new token pair; the refresh token used is spent.
@@ -108,7 +109,7 @@ class SessionService:
         )
         if rotated is None:
             rotated = await self._successor_of(session.id, token.counter, now)
-        return self._token_pair(rotated, granted, now)
+        return await self._token_pair(rotated, granted, now)
 
     async def _successor_of(self, session_id: UUID, spent: int, now: datetime) -> Session:
         """The session, if the spent generation is the direct parent and in its grace.
@@ -166,12 +167,12 @@ class SessionService:
             )
         return ended
 
-    def _token_pair(self, session: Session, scope: str, now: datetime) -> TokenRead:
+    async def _token_pair(self, session: Session, scope: str, now: datetime) -> TokenRead:
         issued_at = int(now.timestamp())
         lifetime = int(self._settings.access_token_lifetime.total_seconds())
         claims = Claims(
             iss=self._access_tokens.issuer,
-            aud=self._access_tokens.issuer,
+            aud=self._access_tokens.audience,
             sub=session.user_id,
             client_id=session.client_id,
             iat=issued_at,
@@ -182,7 +183,7 @@ class SessionService:
             auth_time=int(session.created_at.timestamp()),
         )
         return TokenRead(
-            access_token=self._access_tokens.issue(claims),
+            access_token=await self._access_tokens.issue(claims, now),
             expires_in=lifetime,
             refresh_token=self._refresh_tokens.issue(
                 session.id, session.refresh_generation, session.refresh_salt
