@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from limits import parse
+from limits import parse_many
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -41,8 +41,10 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0)
 
 
 def _rate_limit(value: str) -> str:
-    parse(value)  # raises ValueError, which says what is wrong
-    return value
+    match parse_many(value):  # raises ValueError, which says what is wrong
+        case [limit] if limit.amount > 0:
+            return value
+    raise ValueError("must be one limit of one request or more, such as 1200/minute")
 
 
 # A number and a time, such as 100/minute or 1000 per 5 minutes.
@@ -168,9 +170,14 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
-        schemes = ("redis://", "rediss://", "valkey://", "valkeys://")
-        if value and not value.get_secret_value().startswith(schemes):
-            raise ValueError("must begin with redis://, rediss://, valkey:// or valkeys://")
+        if value:
+            parts = urlsplit(value.get_secret_value())
+            try:
+                complete = bool(parts.hostname) and parts.port != 0
+            except ValueError:  # which would repeat a part of the password
+                complete = False
+            if parts.scheme not in {"redis", "rediss", "valkey", "valkeys"} or not complete:
+                raise ValueError("must look like redis://host:6379; rediss, valkey, valkeys too")
         return value
 
     @field_validator("breached_passwords_url")

@@ -29,6 +29,7 @@ from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.plans import PlanMiddleware
 from src.posts.router import router as posts_router
+from src.rate_limits import RateLimitMiddleware, RateLimits
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
@@ -53,9 +54,19 @@ CORS_RESPONSE_HEADERS = [
     "ETag",
     "Link",
     "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
     "Retry-After",
     "WWW-Authenticate",
     "X-Request-ID",
+]
+# Where a POST may send mail.
+MAILING_PATHS = [
+    f"{API_PREFIX}/auth/register",
+    f"{API_PREFIX}/auth/email/resend",
+    f"{API_PREFIX}/auth/password/forgot",
+    f"{API_PREFIX}/users/me/email",
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
@@ -93,6 +104,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
     app.add_middleware(GuardMiddleware, settings=settings)
+    if settings.rate_limit_enabled:
+        limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
+        app.add_middleware(
+            RateLimitMiddleware, settings=settings, limits=limits, mailing=MAILING_PATHS
+        )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -129,4 +145,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if worker_task:
                 await worker_task
             credentials.hasher.close()
+            await credentials.password_policy.close()
+            if settings.rate_limit_enabled:
+                await app.state.rate_limits.close()
             gc.unfreeze()

@@ -1,6 +1,7 @@
 """Who is at the other end of a request: a network address, and a device by its own account."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, TypeAlias
 
@@ -12,6 +13,8 @@ from src.dependencies import SettingsDep
 
 MAX_USER_AGENT = 300
 MAX_HOPS = 20
+MAX_ADDRESS = 45  # the longest form of IPv6
+MAX_REMEMBERED = 4096  # addresses: to read one takes longer than to count a request
 UNKNOWN_DEVICE = "unknown device"
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -26,13 +29,8 @@ class Peer:
 
     @property
     def network(self) -> str:
-        """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
-        if self.address is None:
-            return "unknown"
-        address = ip_address(self.address)
-        if isinstance(address, IPv6Address):
-            return str(IPv6Network((address, 64), strict=False))
-        return str(address)
+        """What to count by."""
+        return network_of(self.address)
 
     @property
     def device(self) -> str:
@@ -67,9 +65,26 @@ def peer_address(scope: Scope, trusted: list[Network]) -> str | None:
     return str(address)
 
 
+@lru_cache(MAX_REMEMBERED)
+def network_of(address: str | None) -> str:
+    """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
+    if address is None:
+        return "unknown"
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((parsed, 64), strict=False))
+    return address
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    plain = text.partition("%")[0]
+    return _parsed(plain) if len(plain) <= MAX_ADDRESS else None
+
+
+@lru_cache(MAX_REMEMBERED)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text.partition("%")[0])
+        address = ip_address(text)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
