@@ -3,7 +3,7 @@
 import secrets
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.account import tasks
@@ -122,8 +122,11 @@ class AdministrationService:
 
     async def _locked(self, user_id: UUID) -> User:
         """The user as he is now; nobody signs in as him until the transaction ends."""
-        user = await self._session.get(
-            User, user_id, with_for_update={"key_share": True}, populate_existing=True
+        user = await self._session.scalar(
+            select(User)
+            .where(User.id == user_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
         )
         if user is None:
             raise NotFoundError
