@@ -60,7 +60,8 @@ async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann:
     await populate(app, client, ann)
     data = await exported(client, ann)
     assert list(data) == [section.name for section in PERSONAL_DATA]
-    assert all(data.values()), "an empty section: fill its table in populate()"
+    [account] = data["account"]
+    assert account["last_sign_in_at"] == "2026-03-01T12:00:00Z"
     assert {post["title"] for post in data["posts"]} == {
         "A draft of ann",
         "News of ann",
@@ -72,6 +73,7 @@ async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann:
     [factor] = data["second_factor"]
     assert factor["confirmed_at"] == "2026-03-01T12:00:00Z"
     assert factor["recovery_codes_left"] == 2
+    assert [one["display_name"] for one in data["registrations"]] == ["Name of ann"]
     assert [token["name"] for token in data["personal_tokens"]] == ["token of ann"]
     assert [link["new_email"] for link in data["email_links"]] == ["ann@new.test"]
     assert [key["key"] for key in data["idempotency_keys"]] == ["key-of-ann"]
