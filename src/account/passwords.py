@@ -33,7 +33,9 @@ THROTTLE_WINDOW = timedelta(hours=1)
 _account_of_live_link = Read(
     Shape({"id": User.id, "email": User.email}),
     lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
-        EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "reset",
+        EmailLink.expires_at > bindparam("now"),
     ),
 )
 

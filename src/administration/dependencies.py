@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Security
 from src.administration.service import AdministrationService
 from src.auth.dependencies import CredentialsDep, SecurityEventsDep
 from src.database import SessionDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep
 from src.schemas import Id
 from src.security import Principal, current_principal
 
@@ -16,11 +16,10 @@ async def get_administration_service(
     session: SessionDep,
     credentials: CredentialsDep,
     events: SecurityEventsDep,
-    settings: SettingsDep,
     clock: ClockDep,
 ) -> AdministrationService:
     """The administration service on the request's session."""
-    return AdministrationService(session, credentials.hasher, events, settings, clock)
+    return AdministrationService(session, credentials.hasher, events, clock)
 
 
 AdministrationServiceDep = Annotated[AdministrationService, Depends(get_administration_service)]
