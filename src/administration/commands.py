@@ -53,7 +53,7 @@ async def create_admin(
     # Somebody types now, for as long as he likes, and nothing is locked meanwhile.
     await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     password = _ask_for_password()
-    await _require_good(password, email)
+    await _require_good(settings, password, email)
     hasher = PasswordHasher(settings)
     try:
         password_hash = await hasher.hash(password)
@@ -128,12 +128,15 @@ def _ask_for_password() -> str:
     return password
 
 
-async def _require_good(password: str, email: str) -> None:
+async def _require_good(settings: Settings, password: str, email: str) -> None:
+    policy = PasswordPolicy(settings)
     try:
-        await PasswordPolicy().require_good(password, email, "password")
+        await policy.require_good(password, email, "password")
     except InvalidInputError as error:
         [reason] = cast("list[dict[str, str]]", error.fields["errors"])
         raise RuntimeError(f"{reason['msg']}. Nothing has changed.") from None
+    finally:
+        await policy.close()
 
 
 def _email(written: str) -> str:
