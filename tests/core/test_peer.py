@@ -121,10 +121,7 @@ def test_one_customer_of_ipv6_is_one_network(address: str, network: str) -> None
             "Firefox on Linux",
         ),
         (
-            (
-                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
-                "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
-            ),
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/6",
             "Mobile Safari on iOS",
         ),
         ("Plaza/3 CFNetwork/1494.0.7 Darwin/23.4.0", "Plaza on iOS"),
