@@ -270,6 +270,25 @@ async def test_a_sign_in_at_the_same_time_does_not_survive(
         assert code(await refresh(client, refresh_token)) == INVALID_GRANT
 
 
+async def test_a_change_of_the_profile_at_the_same_time(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox
+) -> None:
+    """Both count: the reset comes after it, and to what it left."""
+    ann = await accounts.sign_in("ann")
+    token = await reset_link(client, inbox)
+    async with locked_account(app, "ann"):
+        changes = {"display_name": "Anna"}
+        patch = client.patch("/api/v1/users/me", headers=ann.headers, json=changes)
+        patching = asyncio.create_task(patch)
+        await all_wait(app, 1)
+        resetting = asyncio.create_task(reset(client, token))
+        await all_wait(app, 2)
+    assert (await patching).status_code == 200
+    assert (await resetting).status_code == 204
+    access_token, _ = pair(await sign_in(client, ANN, NEW_PASSWORD))
+    assert (await whoami(client, access_token)).json()["display_name"] == "Anna"
+
+
 async def test_a_reset_and_a_change_at_once(
     client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
 ) -> None:
