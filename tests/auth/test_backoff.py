@@ -12,6 +12,7 @@ from sqlalchemy import Delete, Executable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import Backoff, Guesser
+from src.auth.exceptions import TooManyFailuresError
 from src.config import Settings
 from src.database import Database
 from tests.auth.support import ONE_REQUEST_ID, TOKEN, code, pair, rows, seen, whoami
@@ -260,6 +261,17 @@ class TestSideBySide:
         assert outcomes.count(WAIT) == 40 - PER_PAIR
         assert outcomes[30] == WAIT
 
+    async def test_nor_is_it_told_that_one_of_them_is_right_but_not_confirmed(
+        self, client: httpx.AsyncClient, accounts: Accounts
+    ) -> None:
+        await accounts.add("new", confirmed=False)
+        passwords = [WRONG] * 12
+        passwords[10] = PASSWORD
+        answers = await asyncio.gather(*(guess(client, "new", each) for each in passwords))
+        outcomes = [code(answer) for answer in answers]
+        assert outcomes.count(REFUSED) == PER_PAIR
+        assert outcomes[10] == WAIT
+
     async def test_the_answers_do_not_tell_which_one_was_right(
         self, client: httpx.AsyncClient, clock: FrozenClock
     ) -> None:
@@ -377,6 +389,13 @@ class PausedSession:
         return await self.session.execute(statement)
 
 
+async def somebody_waits(app: FastAPI) -> None:
+    """Wait until a transaction waits for another."""
+    async with asyncio.timeout(10):
+        while await rows(app, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [0]:  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(0.01)
+
+
 async def test_a_right_guess_waits_for_nobody_who_waits_for_it(
     app: FastAPI, settings: Settings, clock: FrozenClock
 ) -> None:
@@ -384,7 +403,6 @@ async def test_a_right_guess_waits_for_nobody_who_waits_for_it(
     backoff = Backoff(database, settings, clock)
     # Locked in the order of their keys: the account first.
     account, here = sorted((Guesser("one", 5), Guesser("other", 5)), key=lambda each: each.key)
-    waiting = "SELECT count(*)::int FROM pg_locks WHERE NOT granted"
 
     async def failed(*guessers: Guesser) -> None:
         async with database.independent_transaction() as session:
@@ -399,9 +417,28 @@ async def test_a_right_guess_waits_for_nobody_who_waits_for_it(
         await paused.stopped.wait()
         await failed(account)  # from elsewhere
         wrong = asyncio.create_task(failed(account, here))
-        async with asyncio.timeout(10):
-            while await rows(app, waiting) == [0]:  # noqa: ASYNC110 - PostgreSQL tells nobody
-                await asyncio.sleep(0.01)
+        await somebody_waits(app)
         paused.may_go_on.set()
         await right
     await wrong
+
+
+async def test_a_right_guess_waits_for_wrong_ones_that_are_being_counted(
+    app: FastAPI, settings: Settings, clock: FrozenClock
+) -> None:
+    database: Database = app.state.database
+    backoff = Backoff(database, settings, clock)
+    guesser = Guesser("one", 2)
+
+    async def succeed() -> None:
+        async with database.independent_transaction() as session:
+            await backoff.succeeded(session, [guesser])
+
+    async with database.independent_transaction() as session:
+        await backoff.failed(session, [guesser])
+    async with database.independent_transaction() as session:
+        await backoff.failed(session, [guesser])
+        right = asyncio.create_task(succeed())
+        await somebody_waits(app)
+    with pytest.raises(TooManyFailuresError):
+        await right
