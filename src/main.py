@@ -83,6 +83,7 @@ MAILING_PATHS = [
     f"{API_PREFIX}/auth/email/resend",
     f"{API_PREFIX}/auth/password/forgot",
     f"{API_PREFIX}/users/me/email",
+    f"{API_PREFIX}/users/me/tokens",
 ]
 # The sections of GET /users/me/export, in their order.
 PERSONAL_DATA = [
