@@ -145,10 +145,13 @@ class PasswordService:
         await sessions.end_all(self._session, user.id, "password_reset", now)
         await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
         # Whoever was kept out by wrong guesses, his own or others', gets in with the new password.
-        await self._backoff.clear(
-            self._session,
-            password_guessers(str(user.id), self._events.peer.network, self._settings),
-        )
+        network = self._events.peer.network
+        guessers = [
+            guesser
+            for name in (user.email, user.username)
+            for guesser in password_guessers(name, network, self._settings)
+        ]
+        await self._backoff.clear(self._session, guessers)
         await self._events.tell(self._session, "password.reset", user)
 
     async def _locked(self, user_id: UUID) -> User | None:

@@ -14,7 +14,17 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, case, delete, extract, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    bindparam,
+    case,
+    cast,
+    delete,
+    extract,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
@@ -28,6 +38,8 @@ from src.shapes import Shape
 from src.statements import Read
 
 FORGOTTEN_AFTER = timedelta(days=1)
+# One failure less of what no success clears: people behind one address mistype every day.
+LEAK = timedelta(minutes=1)
 MAX_DOUBLINGS = 30
 
 _counts = Read(
@@ -57,7 +69,11 @@ class Guesser:
 
 
 def password_guessers(account: str, network: str, settings: Settings) -> list[Guesser]:
-    """Who is counted for a wrong password of an account, given from a network."""
+    """Who is counted for a wrong password of an account, given from a network.
+
+    The account goes by the name that was written, known or not: by its id, the counts would tell
+    which address has which username.
+    """
     return [
         Guesser(f"account:{account}", settings.failures_per_account),
         # Whoever has an account of his own must not clear his address by signing in to it.
@@ -132,13 +148,12 @@ class Backoff:
         self, guessers: Iterable[Guesser], counts: dict[bytes, tuple[int, datetime]]
     ) -> None:
         now = self._clock.now()
-        ends = [
-            last_at + self._delay(count - guesser.free)
-            for guesser in guessers
-            for count, last_at in [counts.get(guesser.key, (0, now))]
-            if count >= guesser.free
-        ]
-        wait = max(ends, default=now) - now
+        wait = timedelta(0)
+        for guesser in guessers:
+            count, last_at = counts.get(guesser.key, (0, now))
+            leaked = 0 if guesser.cleared else (now - last_at) // LEAK
+            if (too_many := count - leaked - guesser.free) >= 0:
+                wait = max(wait, last_at + self._delay(too_many) - now)
         if wait > timedelta(0):
             raise TooManyFailuresError(math.ceil(wait.total_seconds()))
 
@@ -149,8 +164,12 @@ class Backoff:
     def _count(self, guesser: Guesser, now: datetime) -> ReturningInsert[tuple[int]]:
         old = FailureCount.last_at <= now - FORGOTTEN_AFTER
         seconds_waited = extract("epoch", now - FailureCount.last_at)
+        count: ColumnElement[int] = FailureCount.count.expression
+        if not guesser.cleared:
+            leaked = cast(func.floor(seconds_waited / LEAK.total_seconds()), Integer)
+            count = func.greatest(count - leaked, 0)
         delay = func.least(
-            func.power(2, func.least(FailureCount.count - guesser.free, MAX_DOUBLINGS)),
+            func.power(2, func.least(count - guesser.free, MAX_DOUBLINGS)),
             self._longest.total_seconds(),
         )
         return (
@@ -158,8 +177,8 @@ class Backoff:
             .values(key=guesser.key, count=1, last_at=now)
             .on_conflict_do_update(
                 index_elements=[FailureCount.key],
-                set_={"count": case((old, 1), else_=FailureCount.count + 1), "last_at": now},
-                where=(FailureCount.count < guesser.free) | (seconds_waited >= delay),
+                set_={"count": case((old, 1), else_=count + 1), "last_at": now},
+                where=(count < guesser.free) | (seconds_waited >= delay),
             )
             .returning(FailureCount.count)
         )

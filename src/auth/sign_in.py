@@ -135,9 +135,11 @@ class SignInService:
         _require_known(scope)
         login = _normalize(login)
         found = await _user_to_sign_in.first(self._database.reads, login=login)
-        device_id = self._known_device(device_token, UUID(found["id"])) if found else None
-        # Of one form for every way to write it, known or not, so that the count tells nothing.
-        guessers = self._guessers(found["id"] if found else f"login {login}", device_id)
+        device_id = None
+        if found:
+            salt = _device_salt(UUID(found["id"]), found["password_hash"])
+            device_id = self._known_device(device_token, salt)
+        guessers = self._guessers(login, device_id)
         await self._backoff.check(guessers)
         right, new_hash = await self._hasher.verify(
             password, found["password_hash"] if found else None
@@ -185,10 +187,12 @@ class SignInService:
         if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
-        device_id = self._known_device(device_token, user.id)
+        device_id = self._known_device(device_token, _device_salt(user.id, user.password_hash))
         await self._second_factor.verify(user, code, device_id)
         # The password was right when its turn came; wrong ones of others since then do not matter.
-        await self._backoff.clear(self._session, self._guessers(str(user.id), device_id))
+        names = user.email, user.username
+        guessers = [one for name in names for one in self._guessers(name, device_id)]
+        await self._backoff.clear(self._session, guessers)
         return await self._open(user, granted, client, device_id)
 
     async def _open(
@@ -207,7 +211,9 @@ class SignInService:
         tokens = await self._sessions.open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
         device_token = self._device_tokens.issue(
-            device_id or uuid7(), self._seconds_of_end(DEVICE_LIFETIME), user.id.bytes
+            device_id or uuid7(),
+            self._seconds_of_end(DEVICE_LIFETIME),
+            _device_salt(user.id, user.password_hash),
         )
         return SignedIn(tokens, device_token)
 
@@ -270,11 +276,11 @@ class SignInService:
         )
         return MfaRequiredError(token, int(lifetime.total_seconds()))
 
-    def _known_device(self, device_token: str | None, user_id: UUID) -> UUID | None:
+    def _known_device(self, device_token: str | None, salt: bytes) -> UUID | None:
         token = parse(device_token) if device_token else None
         if token is None or token.counter <= self._clock.now().timestamp():
             return None
-        return token.row_id if self._device_tokens.verify(token, user_id.bytes) else None
+        return token.row_id if self._device_tokens.verify(token, salt) else None
 
     def _seconds_of_end(self, lifetime: timedelta) -> int:
         """When a token issued now expires, in seconds since 1970: its counter."""
@@ -285,6 +291,11 @@ class SignInService:
         if device_id:
             return [Guesser(f"device:{device_id}", self._settings.failures_per_pair)]
         return password_guessers(account, self._events.peer.network, self._settings)
+
+
+def _device_salt(user_id: UUID, password_hash: str) -> bytes:
+    """With another password, no device is known any more: a thief's is not, either."""
+    return user_id.bytes + password_hash.encode()
 
 
 def _normalize(login: str) -> str:
