@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 PREFIX_LENGTH = 5
 ANSWER_SECONDS = 2.0
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
+MAX_CONNECTIONS_THERE = 10
 # With padding all answers are of about one size, which would tell the prefix otherwise.
 _HEADERS = {"Add-Padding": "true", "Accept-Encoding": "identity", "User-Agent": "Plaza"}
 _LIST = re.compile(rb"([0-9A-F]{35}:[0-9]|$)", re.IGNORECASE)
@@ -30,7 +31,8 @@ class BreachedPasswords:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
-        self._client = httpx.AsyncClient(headers=_HEADERS) if url else None
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS_THERE)
+        self._client = httpx.AsyncClient(headers=_HEADERS, limits=limits) if url else None
         if url:  # httpx would log each address, and so the prefix
             logging.getLogger("httpx").setLevel(logging.WARNING)
 
