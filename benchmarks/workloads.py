@@ -55,12 +55,12 @@ def _read_posts(_: str) -> list[str]:
 
 
 def _read_me(server: str) -> list[str]:
-    return [http_request("GET", "/api/v1/users/me", caller) for caller in _callers(server)]
+    return [http_request("GET", "/api/v1/users/me", caller) for caller in authorizations(server)]
 
 
 def _create_posts(server: str) -> list[str]:
     source = random.Random("write")
-    callers = _callers(server)
+    callers = authorizations(server)
     requests = []
     for number in range(POSTS_WRITTEN):
         post = {
@@ -94,8 +94,8 @@ def logins() -> list[str]:
     ]
 
 
-def _callers(server: str) -> list[dict[str, str]]:
-    """An Authorization header for each of the first sessions."""
+def authorizations(server: str) -> list[dict[str, str]]:
+    """An Authorization header for each of the first sessions, with a token made now."""
     settings = settings_with_keys()
     now = datetime.now(UTC)
     issued_at, expires_at = int(now.timestamp()), int((now + TOKEN_LIFETIME).timestamp())

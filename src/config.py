@@ -116,7 +116,8 @@ class Settings(BaseSettings):
     email_links_per_hour: Annotated[int, Field(ge=1)] = 5
     personal_token_lifetime: Duration = timedelta(days=366)
     mfa_challenge_lifetime: Duration = timedelta(minutes=5)
-    mfa_issuer: str = "Plaza"
+    # In an otpauth URL, a colon divides it from the account.
+    mfa_issuer: Annotated[str, Field(pattern="^[^:]+$", max_length=64)] = "Plaza"
 
     # Passwords
     password_min_length: Annotated[int, Field(ge=8, le=64)] = 8

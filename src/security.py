@@ -35,6 +35,7 @@ class SessionPrincipal(NamedTuple):
 
     user_id: UUID
     session_id: UUID
+    scopes: frozenset[str]
     user: Document
 
 
@@ -175,7 +176,9 @@ async def session_principal(
     """
     if principal.session_id is None:
         raise SessionRequiredError
-    return SessionPrincipal(principal.user_id, principal.session_id, principal.user)
+    return SessionPrincipal(
+        principal.user_id, principal.session_id, principal.scopes, principal.user
+    )
 
 
 def require(principal: Principal | None, *scopes: str) -> Principal:

@@ -33,7 +33,9 @@ THROTTLE_WINDOW = timedelta(hours=1)
 _account_of_live_link = Read(
     Shape({"id": User.id, "email": User.email}),
     lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
-        EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "reset",
+        EmailLink.expires_at > bindparam("now"),
     ),
 )
 
@@ -143,10 +145,13 @@ class PasswordService:
         await sessions.end_all(self._session, user.id, "password_reset", now)
         await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
         # Whoever was kept out by wrong guesses, his own or others', gets in with the new password.
-        await self._backoff.clear(
-            self._session,
-            password_guessers(str(user.id), self._events.peer.network, self._settings),
-        )
+        network = self._events.peer.network
+        guessers = [
+            guesser
+            for name in (user.email, user.username)
+            for guesser in password_guessers(name, network, self._settings)
+        ]
+        await self._backoff.clear(self._session, guessers)
         await self._events.tell(self._session, "password.reset", user)
 
     async def _locked(self, user_id: UUID) -> User | None:

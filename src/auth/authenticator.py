@@ -22,9 +22,11 @@ MAX_REMEMBERED_TOKENS = 10_000
 _user_of_living_session = Read(
     ACCOUNT,
     lambda rows: rows.join(Session, Session.user_id == User.id).where(
+        # Whose it is, is compared afterwards: by a condition on the user, PostgreSQL may go through
+        # all his sessions instead of looking up one.
         Session.id == bindparam("session_id"),
-        Session.user_id == bindparam("user_id"),
         Session.ended_at.is_(None),
+        Session.idle_expires_at > bindparam("now"),
         Session.expires_at > bindparam("now"),
         User.is_active,
     ),
@@ -67,10 +69,9 @@ class SessionAuthenticator:
         user = await _user_of_living_session.first(
             self._database.reads,
             session_id=token_of.session_id,
-            user_id=token_of.user_id,
             now=now,
         )
-        if user is None:
+        if user is None or user["id"] != str(token_of.user_id):
             raise InvalidTokenError
         scopes = token_of.scopes
         if token_of.needs_role:  # a role may have been taken since

@@ -33,7 +33,9 @@ MAX_PASSWORD_PROOFS = 25  # each costs a hash; a secret is found however many th
 _live_link = Read(
     Shape({"user_id": EmailLink.user_id}),
     lambda rows: rows.where(
-        EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "confirm",
+        EmailLink.expires_at > bindparam("now"),
     ),
 )
 _account = Read(

@@ -38,7 +38,9 @@ THROTTLE_WINDOW = timedelta(hours=1)
 _live_link = Read(
     Shape({"user_id": EmailLink.user_id}),
     lambda rows: rows.where(
-        EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "change",
+        EmailLink.expires_at > bindparam("now"),
     ),
 )
 

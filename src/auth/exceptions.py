@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from src.exceptions import AppError, OverloadedError
+from src.exceptions import AppError, ConflictError, OverloadedError
 
 
 class InvalidLinkError(AppError):
@@ -60,6 +60,14 @@ class NoSigningKeyError(OverloadedError):
 
     code = "no_signing_key"
     title = "No tokens can be issued now"
+
+
+class OriginNotAllowedError(AppError):
+    """The request does not say that it comes from a page of ours, so it may be another site's."""
+
+    status = 403
+    code = "origin_not_allowed"
+    title = "This origin may not do that"
 
 
 class TokenError(AppError):
@@ -139,6 +147,45 @@ class InvalidMfaCodeError(AppError):
     def __init__(self) -> None:
         # RFC 6749's fields, for where it is the answer of the token endpoint.
         super().__init__(error="invalid_grant", error_description=self.title)
+
+
+class SecondFactorUnavailableError(AppError):
+    """The secret shared with the app cannot be read: SECRET_KEY or the row is not what it was."""
+
+    status = 503
+    code = "second_factor_unavailable"
+    title = "Codes of the app cannot be checked: use a recovery code"
+
+    def __init__(self) -> None:
+        super().__init__(error="temporarily_unavailable", error_description=self.title)
+
+
+class MfaAlreadyEnabledError(ConflictError):
+    """An authenticator app is confirmed already."""
+
+    code = "mfa_already_enabled"
+    title = "Two-factor authentication is on already"
+
+
+class MfaNotEnrolledError(ConflictError):
+    """There is no secret to confirm."""
+
+    code = "mfa_not_enrolled"
+    title = "Add an authenticator app first"
+
+
+class MfaNotEnabledError(ConflictError):
+    """Two-factor authentication is off."""
+
+    code = "mfa_not_enabled"
+    title = "Two-factor authentication is not on"
+
+
+class UnauthorizedClientError(TokenError):
+    """A client that may not do this, here: sign in for a browser."""
+
+    code = error = "unauthorized_client"
+    title = "This client cannot sign in here"
 
 
 class UnsupportedGrantTypeError(TokenError):

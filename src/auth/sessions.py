@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.access_tokens import AccessTokens
@@ -154,8 +154,21 @@ class SessionService:
         Raises:
             NotFoundError: he has no such living session.
         """
-        if not await self._sign_out(caller.user_id, Session.id == session_id):
+        living = and_(Session.id == session_id, *alive(self._clock.now()))
+        if not await self._sign_out(caller.user_id, living):
             raise NotFoundError
+
+    async def sign_out_with(self, refresh_token: str, client: Client) -> None:
+        """End the session of a refresh token, spent or not; one that is not ours ends nothing."""
+        token = parse(refresh_token)
+        session = await self._session.get(Session, token.row_id) if token else None
+        if (
+            token
+            and session
+            and session.client_id == client.id
+            and self._refresh_tokens.verify(token, session.refresh_salt)
+        ):
+            await self._sign_out(session.user_id, Session.id == session.id)
 
     async def _sign_out(self, user_id: UUID, which: ColumnElement[bool]) -> list[UUID]:
         ended = await end(
