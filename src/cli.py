@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
 
+from src.administration.commands import describe_create_admin
 from src.auth import commands
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
@@ -135,7 +136,11 @@ def openapi() -> None:
 
 COMMANDS = {"serve": serve, "worker": worker, "migrate": migrate, "openapi": openapi}
 # Those of features: each describes its arguments, and sets what runs with them as `run`.
-FEATURE_COMMANDS = {"keys": commands.describe_keys, "clients": commands.describe_clients}
+FEATURE_COMMANDS = {
+    "create-admin": describe_create_admin,
+    "keys": commands.describe_keys,
+    "clients": commands.describe_clients,
+}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src import audit
 from src.auth.hashing import PasswordHasher
 from src.auth.password_policy import PasswordPolicy
+from src.auth.schemas import Password
 from src.auth.security_events import SecurityNotice, security_notice
 from src.clock import Clock
 from src.config import Settings
@@ -26,6 +27,7 @@ from src.users.schemas import Username
 from src.users.service import suggest_username
 
 _username: TypeAdapter[str] = TypeAdapter(Username)
+_password: TypeAdapter[str] = TypeAdapter(Password)
 
 
 def describe_create_admin(parser: argparse.ArgumentParser) -> None:
@@ -52,13 +54,7 @@ async def create_admin(
         raise UsernameTakenError
     # Somebody types now, for as long as he likes, and nothing is locked meanwhile.
     await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    password = _ask_for_password()
-    await _require_good(settings, password, email)
-    hasher = PasswordHasher(settings)
-    try:
-        password_hash = await hasher.hash(password)
-    finally:
-        hasher.close()
+    password_hash = await _password_hash(email, settings)
     now = clock.now()
     username = username or suggest_username(email.partition("@")[0])
     user = User(
@@ -128,14 +124,21 @@ def _ask_for_password() -> str:
     return password
 
 
-async def _require_good(settings: Settings, password: str, email: str) -> None:
-    policy = PasswordPolicy(settings)
+async def _password_hash(email: str, settings: Settings) -> str:
+    """The hash of the password that somebody gives now."""
+    try:
+        password = _password.validate_python(_ask_for_password())
+    except ValidationError:
+        raise RuntimeError("A password is a line of UTF-8 text. Nothing has changed.") from None
+    policy, hasher = PasswordPolicy(settings), PasswordHasher(settings)
     try:
         await policy.require_good(password, email, "password")
+        return await hasher.hash(password)
     except InvalidInputError as error:
         [reason] = cast("list[dict[str, str]]", error.fields["errors"])
         raise RuntimeError(f"{reason['msg']}. Nothing has changed.") from None
     finally:
+        hasher.close()
         await policy.close()
 
 
