@@ -243,11 +243,10 @@ class SecondFactor:
             raise InvalidMfaCodeError
 
     async def _spend_recovery_code(self, user: User, code: str) -> None:
+        digest = _digest(user.id, code)
         spent = await self._session.scalar(
             delete(RecoveryCode)
-            .where(
-                RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _digest(user.id, code)
-            )
+            .where(RecoveryCode.user_id == user.id, RecoveryCode.code_hash == digest)
             .returning(RecoveryCode.user_id)
         )
         if spent is None:
