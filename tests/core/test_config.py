@@ -141,7 +141,7 @@ def test_a_wrong_value_names_its_setting(
 
 
 def test_a_redis_url_that_cannot_be_read_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_URL", "redis://:s3cr/et@127.0.0.1:6379")
+    monkeypatch.setenv("REDIS_URL", "redis://user:s3cr/et@127.0.0.1:6379")
     text = refusal()
     assert "redis_url" in text.lower()
     assert "s3cr" not in text
