@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src import audit
 from src.account import tasks
 from src.auth import sessions
 from src.auth.backoff import Backoff, password_guessers
@@ -112,7 +113,8 @@ class PasswordService:
             raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
         # The rest is a job, so that a known address takes no longer than others.
         user_id = await self._session.scalar(select(User.id).where(User.email == email))
-        self._events.record(self._session, "password.reset_requested", user_id)
+        peer = self._events.peer  # whoever it was, he has not shown to be the user
+        audit.record(self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id)
         await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
 
     async def reset(self, token: str, new_password: str) -> None:

@@ -10,7 +10,8 @@ from src.account import tasks
 from src.administration.exceptions import EmailNotVerifiedError
 from src.administration.schemas import ManagedUserUpdate
 from src.auth.hashing import PasswordHasher
-from src.auth.models import EmailLink, RecoveryCode, Session, TotpFactor
+from src.auth.models import EmailLink, Session
+from src.auth.second_factor import SecondFactor
 from src.auth.security_events import Notice, SecurityEvents
 from src.auth.sessions import end
 from src.clock import Clock
@@ -32,11 +33,13 @@ class AdministrationService:
         self,
         session: AsyncSession,
         hasher: PasswordHasher,
+        second_factor: SecondFactor,
         events: SecurityEvents,
         clock: Clock,
     ) -> None:
         self._session = session
         self._hasher = hasher
+        self._second_factor = second_factor
         self._events = events
         self._clock = clock
 
@@ -111,14 +114,8 @@ class AdministrationService:
     async def remove_second_factor(self, admin_id: UUID, user_id: UUID) -> None:
         """Let somebody who lost his authenticator app and his codes sign in by password alone."""
         user = await self._locked(user_id)
-        if not user.mfa_enabled:
-            return
-        user.mfa_enabled = False
-        user.updated_at = self._clock.now()
-        await self._session.flush()
-        await self._session.execute(delete(TotpFactor).where(TotpFactor.user_id == user_id))
-        await self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-        await self._events.tell(self._session, "mfa.disabled", user, by=admin_id)
+        if user.mfa_enabled:
+            await self._second_factor.remove(user, by=admin_id)
 
     async def _locked(self, user_id: UUID) -> User:
         """The user as he is now; nobody signs in as him until the transaction ends."""

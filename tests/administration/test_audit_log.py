@@ -134,9 +134,17 @@ async def test_a_failure_is_written_down_though_its_request_is_undone(
     problem_of(await accounts.token("nobody", password="wrong"), 400, "invalid_grant")
     unknown, known = await entries(client, admin, action="sign_in.failed")
     assert (unknown["user_id"], unknown["actor_id"]) == (None, None)
-    assert known["user_id"] == ann.id
+    assert (known["user_id"], known["actor_id"]) == (ann.id, None)
     assert known["address"] == "127.0.0.1"
     assert known["details"] == {}
+
+
+async def test_whoever_asks_for_a_new_password_is_not_known_to_be_the_user(
+    client: httpx.AsyncClient, admin: Account, ann: Account
+) -> None:
+    await client.post("/api/v1/auth/password/forgot", json={"email": "ann@x.test"})
+    [entry] = await entries(client, admin, action="password.reset_requested")
+    assert (entry["user_id"], entry["actor_id"]) == (ann.id, None)
 
 
 async def test_what_is_undone_is_not_written_down(

@@ -9,9 +9,10 @@ from sqlalchemy import update
 
 from src.users.models import User
 from tests.administration.support import change, read, users
+from tests.auth.support import ME
 from tests.auth.support import change as execute
 from tests.core.support import problem_of
-from tests.support import Account, Accounts
+from tests.support import PASSWORD, Account, Accounts
 
 LOSSES: list[dict[str, object]] = [
     {"is_active": False},
@@ -74,6 +75,21 @@ async def test_two_who_remove_each_other_at_once_are_not_both_gone(
         assert statuses in ([200, 401], [200, 403], [200, 409]), statuses
         winner = first if answers[0].status_code == 200 else second
         assert await users(client, winner, role="admin", is_active="true") == [winner.username]
+
+
+async def test_one_who_goes_and_removes_the_other_at_once_does_one_of_both(
+    client: httpx.AsyncClient, accounts: Accounts, admin: Account
+) -> None:
+    for number in range(3):
+        leaving = await accounts.add(f"leaving-{number}", roles=("admin",))
+        first = await accounts.sign_in(leaving.username)
+        goodbye = client.request(
+            "DELETE", ME, json={"current_password": PASSWORD}, headers=first.headers
+        )
+        answers = await asyncio.gather(goodbye, change(client, first, admin.id, roles=[]))
+        left = await _administrators(accounts)
+        assert len(left) == 1, [answer.text for answer in answers]
+        await execute(accounts.app, update(User).values(roles=["admin"]))
 
 
 async def test_ten_who_go_at_once_leave_one(

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from src.permissions import ROLES, Role
 from tests.administration.support import AUDIT, NOBODY, USERS, change, read
-from tests.auth.support import ME, REGISTER, refresh, rows, whoami
+from tests.auth.support import ME, REGISTER, refresh, rows, segment, whoami
 from tests.core.support import problem_of
 from tests.support import PASSWORD, Account, Accounts
 
@@ -124,10 +124,53 @@ async def test_a_role_that_is_taken_is_missed_at_the_next_request(
     problem_of(await client.get(AUDIT, headers=second.headers), 403, "insufficient_scope")
     problem_of(await change(client, second, second.id, roles=["admin"]), 403, "insufficient_scope")
     answer = await refresh(client, second.refresh_token)
+    # Others believe what the token says.
+    assert answer.json()["scope"] == segment(answer.json()["access_token"], 1)["scope"]
+    assert answer.json()["scope"].split()[-1] == "posts:moderate"
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     problem_of(await client.get(USERS, headers=headers), 403, "insufficient_scope")
     assert (await client.get(ME, headers=headers)).json()["roles"] == ["moderator"]
     problem_of(await accounts.token("second", scope="users:manage"), 400, "invalid_scope")
+
+
+async def test_a_session_of_nothing_but_a_lost_role_is_not_refreshed(
+    client: httpx.AsyncClient, accounts: Accounts, admin: Account
+) -> None:
+    await accounts.add("second", roles=("admin",))
+    tokens = (await accounts.token("second", scope="users:manage audit:read")).json()
+    user_id = segment(tokens["access_token"], 1)["sub"]
+    await change(client, admin, user_id, roles=[])
+    problem_of(await refresh(client, tokens["refresh_token"]), 400, "invalid_scope")
+    await change(client, admin, user_id, roles=["admin"])
+    answer = await refresh(client, tokens["refresh_token"], scope="audit:read")
+    assert answer.json()["scope"] == "audit:read"
+
+
+async def test_a_personal_token_administrates_with_the_scope_and_the_role(
+    client: httpx.AsyncClient, accounts: Accounts, admin: Account, ann: Account
+) -> None:
+    await accounts.add("second", roles=("admin",))
+    second = await accounts.sign_in("second")
+    tokens = []
+    for scopes in (["users:manage"], ["audit:read", "profile:read"]):
+        data = {"name": "script", "scopes": scopes}
+        made = await client.post("/api/v1/users/me/tokens", json=data, headers=second.headers)
+        assert made.status_code == 201, made.text
+        tokens.append({"Authorization": f"Bearer {made.json()['token']}"})
+    manager, reader = tokens
+    url = f"{USERS}/{ann.id}"
+    changed = await client.patch(url, json={"roles": ["moderator"]}, headers=manager)
+    assert changed.json()["roles"] == ["moderator"]
+    entry = (await client.get(AUDIT, headers=reader)).json()["items"][0]
+    assert (entry["action"], entry["actor_id"]) == ("roles.changed", second.id)
+    problem_of(await client.get(AUDIT, headers=manager), 403, "insufficient_scope")
+    problem_of(await client.get(url, headers=reader), 403, "insufficient_scope")
+    await change(client, admin, second.id, roles=[])
+    problem_of(await client.get(url, headers=manager), 403, "insufficient_scope")
+    problem_of(await client.get(AUDIT, headers=reader), 403, "insufficient_scope")
+    assert (await client.get(ME, headers=reader)).status_code == 200
+    await change(client, admin, second.id, is_active=False)
+    problem_of(await client.get(ME, headers=reader), 401, "invalid_token")
 
 
 async def test_a_role_that_is_given_counts_from_the_next_sign_in(
