@@ -10,7 +10,7 @@ from src.account.data_schemas import AccountDelete
 from src.responses import IfMatchDep
 from src.users.dependencies import SignedInUser
 
-router = APIRouter(prefix="/users/me", tags=["users"])
+router = APIRouter(prefix="/users/me", tags=["account"])
 
 
 @router.get("/export", response_model=dict[str, list[dict[str, Any]]])
