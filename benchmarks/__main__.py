@@ -7,29 +7,57 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from benchmarks import report
 from benchmarks.answers import WrongAnswerError, compare_answers
+from benchmarks.authentication import measure_authentication
 from benchmarks.database import run_database
 from benchmarks.generator import load_generator
 from benchmarks.logins import measure_logins
 from benchmarks.measure import Pace, measure
 from benchmarks.memory import REQUESTS, measure_memory
 from benchmarks.servers import COMMANDS, PLAZA, running
+from benchmarks.timing import TRIES, UNLIMITED, compare_times
 from benchmarks.workloads import WORKLOADS
 
-FULL, FULL_LOGINS = Pace(turns=16, seconds=1), Pace(turns=5, seconds=3)
-QUICK, QUICK_LOGINS = Pace(turns=6, seconds=0.5), Pace(turns=3, seconds=1)
-LOGINS = "W5"
-NAMES = [*(workload.name for workload in WORKLOADS), LOGINS]
+LOGINS, AUTHENTICATION = "W5", "AUTH"
+NAMES = [*(workload.name for workload in WORKLOADS), LOGINS, AUTHENTICATION]
 
 
-async def benchmark(names: Sequence[str], pace: Pace, login_pace: Pace) -> None:
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure: the workloads, the logins, turns of authentication, tries of timing."""
+
+    workloads: Pace
+    logins: Pace
+    authentication: int
+    tries: int
+
+
+FULL = Effort(Pace(turns=16, seconds=1), Pace(turns=5, seconds=3), 30, TRIES)
+QUICK = Effort(Pace(turns=6, seconds=0.5), Pace(turns=3, seconds=1), 10, TRIES // 5)
+
+
+async def benchmark(names: Sequence[str], effort: Effort) -> None:
     """Measure the named workloads and print the figures."""
+    async with run_database() as url:
+        goals = []
+        if served := set(names).difference([AUTHENTICATION]):
+            goals += await _measure_servers(url, served, effort)
+        if AUTHENTICATION in names:
+            _progress("AUTH what it costs a request to know its caller")
+            authentication = await measure_authentication(url, effort.authentication)
+            goals += report.authentication_goals(authentication)
+            print(report.authentication_table(authentication), end="\n\n")
+    print(report.goal_table(goals))
+
+
+async def _measure_servers(url: str, names: Collection[str], effort: Effort) -> list[report.Goal]:
+    """Measure what servers are needed for, and print the figures; the goals."""
     workloads = [workload for workload in WORKLOADS if workload.name in names]
     async with (
-        run_database() as url,
         running(list(COMMANDS), url) as servers,
         load_generator() as generator,
     ):
@@ -39,7 +67,7 @@ async def benchmark(names: Sequence[str], pace: Pace, login_pace: Pace) -> None:
         results = []
         for workload in workloads:
             _progress(f"{workload.name} {workload.title}")
-            results.append(await measure(generator, servers, workload, pace))
+            results.append(await measure(generator, servers, workload, effort.workloads))
         goals = report.workload_goals(results)
         if results:
             print(report.workload_table(results), end="\n\n")
@@ -47,10 +75,10 @@ async def benchmark(names: Sequence[str], pace: Pace, login_pace: Pace) -> None:
             print(warning, end="\n\n")
         if LOGINS in names:
             _progress("W5 one post with its author, while clients log in")
-            logins = await measure_logins(generator, plaza, login_pace)
+            logins = await measure_logins(generator, plaza, effort.logins)
             goals += report.login_goals(logins)
             print(report.login_table(logins), end="\n\n")
-    print(report.goal_table(goals))
+    return goals
 
 
 async def memory_benchmark() -> None:
@@ -64,6 +92,14 @@ async def memory_benchmark() -> None:
         sizes = await measure_memory(generator, plaza)
     print(report.memory_table(sizes), end="\n\n")
     print(report.goal_table(report.memory_goals(sizes)))
+
+
+async def timing_benchmark(tries: int) -> None:
+    """Compare the times of answers that must not tell what they keep to themselves."""
+    async with run_database() as url, running([PLAZA], url, UNLIMITED) as [plaza]:
+        comparisons = await compare_times(plaza, url, tries, _progress)
+    print(report.timing_table(comparisons), end="\n\n")
+    print(report.goal_table(report.timing_goals(comparisons)))
 
 
 def _progress(what: str) -> None:
@@ -91,13 +127,19 @@ def main() -> None:
     parser.add_argument(
         "--memory", action="store_true", help="the memory after a million requests, nothing else"
     )
+    parser.add_argument(
+        "--timing",
+        action="store_true",
+        help="whether the time of an answer tells who has an account, nothing else",
+    )
     arguments = parser.parse_args()
+    effort = QUICK if arguments.quick else FULL
     if arguments.memory:
         work = memory_benchmark()
-    elif arguments.quick:
-        work = benchmark(arguments.only, QUICK, QUICK_LOGINS)
+    elif arguments.timing:
+        work = timing_benchmark(effort.tries)
     else:
-        work = benchmark(arguments.only, FULL, FULL_LOGINS)
+        work = benchmark(arguments.only, effort)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way the servers are ended
     try:
         asyncio.run(work)

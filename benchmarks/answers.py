@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.client import fetch
 from benchmarks.servers import Server
 from benchmarks.workloads import Workload
 
@@ -61,16 +62,12 @@ async def _answer(server: Server, request: str, workload: Workload) -> Any:
 
 
 async def _fetch(server: Server, request: str) -> tuple[int, str]:
-    """The status and body of the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    """The status and body of the answer, on a connection of its own."""
+    connection = await asyncio.open_connection("127.0.0.1", server.port)
     try:
-        writer.write(request.encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = re.search(r"\r\ncontent-length: (\d+)", head)
-        body = await reader.readexactly(int(length[1]) if length else 0)
+        return await fetch(connection, request)
     finally:
-        writer.close()
-    return int(head.split(" ", 2)[1]), body.decode()
+        connection[1].close()
 
 
 def _difference(given: object, expected: object, where: str) -> str:

@@ -28,7 +28,9 @@ def settings_with_keys() -> Settings:
     )
 
 
-def server_environment(database_url: str, port: int = 0) -> Mapping[str, str]:
+def server_environment(
+    database_url: str, port: int = 0, settings: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
     """The environment of a server: these settings and nothing from outside."""
     return {
         "PATH": os.environ.get("PATH", ""),
@@ -40,5 +42,7 @@ def server_environment(database_url: str, port: int = 0) -> Mapping[str, str]:
         "PORT": str(port),
         "WORKER_IN_SERVER": "false",
         "ACCESS_LOG": "false",
+        "RATE_LIMIT_ENABLED": "false",  # every request comes from one address
         "BCRYPT_ROUNDS": str(BCRYPT_ROUNDS),
+        **(settings or {}),
     }

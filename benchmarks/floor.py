@@ -19,7 +19,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.serving import serve
-from src.auth.jwt import AccessTokens
+from src.auth import jwt
 from src.config import Settings
 from src.ids import uuid7
 from src.posts.markdown import render_markdown
@@ -134,9 +134,7 @@ class Floor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._statements = Statements()
-        self._tokens = AccessTokens(
-            settings.jwt_private_key.get_secret_value(), settings.public_url
-        )
+        self._key = jwt.Key.private(settings.jwt_private_key.get_secret_value())
         self._known: dict[bytes, tuple[UUID, UUID]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -191,7 +189,13 @@ class Floor:
         token = next(value for name, value in scope["headers"] if name == b"authorization")
         known = self._known.get(token)
         if known is None:
-            claims = self._tokens.verify(token.decode().removeprefix("Bearer "), datetime.now(UTC))
+            claims = jwt.verify(
+                token.decode().removeprefix("Bearer "),
+                self._key,
+                datetime.now(UTC),
+                issuer=self._settings.public_url,
+                audience=self._settings.token_audience,
+            )
             if claims is None:
                 raise ValueError("not a token")
             known = self._known[token] = (claims.sid, claims.sub)

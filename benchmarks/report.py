@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.authentication import Authentication
 from benchmarks.logins import CLIENTS, CROWD, LoginResult
 from benchmarks.measure import Result
 from benchmarks.servers import FLOOR, IDIOMATIC, PLAZA
+from benchmarks.timing import Comparison
 
 RATE_KEPT = 0.9
 P99_RATIO = 4
+HEALTH_P99 = 50
+AUTHENTICATION_CPU = 150
+TIMES_RATIO = 1.1
 MEGABYTES = 150
 GROWTH = 1.05
 NOISE = 0.1
@@ -84,6 +89,36 @@ def login_table(result: LoginResult) -> str:
     return _table(["W5", "requests/s", "p50 ms", "p99 ms"], rows)
 
 
+def authentication_table(results: Sequence[Authentication]) -> str:
+    """What authenticating costs a request, the statement and everything else."""
+    rows = [
+        [title, f"{median(times):.0f}", f"{result.beyond_the_statement(times):.0f}"]
+        for result in results
+        for title, times in (
+            (f"{result.kind}: its statement alone", result.statement_alone),
+            (f"{result.kind}, seen before", result.remembered),
+            (f"{result.kind}, seen for the first time", result.first_seen),
+        )
+    ]
+    return _table(["AUTH", "CPU µs/request", "beyond the statement"], rows)
+
+
+def timing_table(comparisons: Sequence[Comparison]) -> str:
+    """How long each kind of request waited for its answer."""
+    rows = [
+        [
+            f"{comparison.name}: {kind}",
+            str(len(times)),
+            f"{comparison.median(kind):.2f}",
+            "–".join(f"{quartile:.2f}" for quartile in comparison.middle_half(kind)),
+            f"{comparison.median(kind) / comparison.fastest:.3f}",
+        ]
+        for comparison in comparisons
+        for kind, times in comparison.times.items()
+    ]
+    return _table(["", "tries", "median ms", "middle half ms", "of the fastest"], rows)
+
+
 def memory_table(sizes: Sequence[tuple[int, float]]) -> str:
     """The server's memory as the requests went by."""
     rows = [[f"{requests:,}", f"{megabytes:.1f}"] for requests, megabytes in sizes]
@@ -123,12 +158,59 @@ def workload_goals(results: Sequence[Result]) -> list[Goal]:
 
 
 def login_goals(result: LoginResult) -> list[Goal]:
-    """What W2 keeps while clients log in."""
+    """What W2 keeps while clients log in, and how long the health check waits for a crowd."""
     subject = "W5 W2 during logins"
     rate, p99 = result.rate_kept, result.p99_ratio
+    health = result.health.p99
     return [
         Goal(subject, "rate / idle", f"≥ {RATE_KEPT:g}", f"{rate:.2f}", rate >= RATE_KEPT),
         Goal(subject, "p99 / idle", f"≤ {P99_RATIO:g}", f"{p99:.2f}", p99 <= P99_RATIO),
+        Goal(
+            f"W5 /health/live during {CROWD} logins at once",
+            "p99 ms",
+            f"< {HEALTH_P99}",
+            f"{health:.1f}",
+            health < HEALTH_P99,
+        ),
+    ]
+
+
+def authentication_goals(results: Sequence[Authentication]) -> list[Goal]:
+    """That a caller costs one statement and little more."""
+    goals = []
+    for result in results:
+        subject = f"AUTH {result.kind}"
+        cpu = result.beyond_the_statement(result.remembered)
+        goals += [
+            Goal(
+                subject,
+                "statements, and how they find their rows",
+                "1, pk_…",
+                f"{result.statements}, {' '.join(result.indexes)}",
+                result.one_by_primary_keys,
+            ),
+            Goal(
+                subject,
+                "CPU µs beyond the statement",
+                f"< {AUTHENTICATION_CPU}",
+                f"{cpu:.0f}",
+                cpu < AUTHENTICATION_CPU,
+            ),
+        ]
+    return goals
+
+
+def timing_goals(comparisons: Sequence[Comparison]) -> list[Goal]:
+    """That no answer's time tells what the answer keeps to itself."""
+    return [
+        Goal(
+            f"time of {comparison.name}",
+            "slowest median / fastest",
+            f"≤ {TIMES_RATIO:g}",
+            f"{comparison.ratio:.3f}",
+            comparison.ratio <= TIMES_RATIO,
+        )
+        for comparison in comparisons
     ]
 
 

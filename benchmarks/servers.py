@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -30,18 +30,24 @@ class Server:
 
 
 @asynccontextmanager
-async def running(names: Sequence[str], database_url: str) -> AsyncIterator[list[Server]]:
-    """The named servers while the block runs.
+async def running(
+    names: Sequence[str], database_url: str, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[list[Server]]:
+    """The named servers while the block runs, with some settings of their own.
 
     Raises:
         RuntimeError: one did not start.
     """
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_server(name, database_url)) for name in names]
+        yield [
+            await stack.enter_async_context(_server(name, database_url, settings)) for name in names
+        ]
 
 
 @asynccontextmanager
-async def _server(name: str, database_url: str) -> AsyncIterator[Server]:
+async def _server(
+    name: str, database_url: str, settings: Mapping[str, str] | None
+) -> AsyncIterator[Server]:
     port = _free_port()
     log = DATA_DIR / f"{name}.log"
     with log.open("wb") as output:
@@ -49,7 +55,7 @@ async def _server(name: str, database_url: str) -> AsyncIterator[Server]:
             sys.executable,
             "-m",
             *COMMANDS[name],
-            env=server_environment(database_url, port),
+            env=server_environment(database_url, port, settings),
             cwd=DATA_DIR,
             stdout=output,
             stderr=output,

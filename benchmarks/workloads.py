@@ -12,7 +12,7 @@ from jose import jwt
 from benchmarks import data
 from benchmarks.environment import PUBLIC_URL, settings_with_keys
 from benchmarks.servers import IDIOMATIC
-from src.auth.jwt import AccessTokens, Claims
+from src.auth.jwt import Claims, Key, sign
 
 CALLERS = 1000
 POSTS_READ = 2000
@@ -55,12 +55,12 @@ def _read_posts(_: str) -> list[str]:
 
 
 def _read_me(server: str) -> list[str]:
-    return [http_request("GET", "/api/v1/users/me", caller) for caller in _callers(server)]
+    return [http_request("GET", "/api/v1/users/me", caller) for caller in authorizations(server)]
 
 
 def _create_posts(server: str) -> list[str]:
     source = random.Random("write")
-    callers = _callers(server)
+    callers = authorizations(server)
     requests = []
     for number in range(POSTS_WRITTEN):
         post = {
@@ -94,12 +94,12 @@ def logins() -> list[str]:
     ]
 
 
-def _callers(server: str) -> list[dict[str, str]]:
-    """An Authorization header for each of the first sessions."""
+def authorizations(server: str) -> list[dict[str, str]]:
+    """An Authorization header for each of the first sessions, with a token made now."""
     settings = settings_with_keys()
     now = datetime.now(UTC)
     issued_at, expires_at = int(now.timestamp()), int((now + TOKEN_LIFETIME).timestamp())
-    plaza = AccessTokens(settings.jwt_private_key.get_secret_value(), PUBLIC_URL)
+    key = Key.private(settings.jwt_private_key.get_secret_value())
     secret_key = settings.secret_key.get_secret_value()
     callers = []
     for number in range(CALLERS):
@@ -107,7 +107,7 @@ def _callers(server: str) -> list[dict[str, str]]:
         if server == IDIOMATIC:
             token = jwt.encode({"sub": str(user_id), "exp": expires_at}, secret_key, "HS256")
         else:
-            token = plaza.issue(
+            token = sign(
                 Claims(
                     iss=PUBLIC_URL,
                     aud=PUBLIC_URL,
@@ -119,7 +119,8 @@ def _callers(server: str) -> list[dict[str, str]]:
                     sid=data.session_id(number),
                     scope=data.SCOPE,
                     auth_time=issued_at,
-                )
+                ),
+                key,
             )
         callers.append({"Authorization": f"Bearer {token}"})
     return callers

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from limits import parse
+from limits import parse_many
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -41,8 +41,10 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0)
 
 
 def _rate_limit(value: str) -> str:
-    parse(value)  # raises ValueError, which says what is wrong
-    return value
+    match parse_many(value):  # raises ValueError, which says what is wrong
+        case [limit] if limit.amount > 0:
+            return value
+    raise ValueError("must be one limit of one request or more, such as 1200/minute")
 
 
 # A number and a time, such as 100/minute or 1000 per 5 minutes.
@@ -114,7 +116,8 @@ class Settings(BaseSettings):
     email_links_per_hour: Annotated[int, Field(ge=1)] = 5
     personal_token_lifetime: Duration = timedelta(days=366)
     mfa_challenge_lifetime: Duration = timedelta(minutes=5)
-    mfa_issuer: str = "Plaza"
+    # In an otpauth URL, a colon divides it from the account.
+    mfa_issuer: Annotated[str, Field(pattern="^[^:]+$", max_length=64)] = "Plaza"
 
     # Passwords
     password_min_length: Annotated[int, Field(ge=8, le=64)] = 8
@@ -168,9 +171,14 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
-        schemes = ("redis://", "rediss://", "valkey://", "valkeys://")
-        if value and not value.get_secret_value().startswith(schemes):
-            raise ValueError("must begin with redis://, rediss://, valkey:// or valkeys://")
+        if value:
+            parts = urlsplit(value.get_secret_value())
+            try:
+                complete = bool(parts.hostname) and parts.port != 0
+            except ValueError:  # which would repeat a part of the password
+                complete = False
+            if parts.scheme not in {"redis", "rediss", "valkey", "valkeys"} or not complete:
+                raise ValueError("must look like redis://host:6379; rediss, valkey, valkeys too")
         return value
 
     @field_validator("breached_passwords_url")
@@ -209,7 +217,7 @@ class Settings(BaseSettings):
         if not self.secret_key.get_secret_value():
             self.secret_key = self._local_secret("secret_key", lambda: secrets.token_urlsafe(48))
         if not self.jwt_private_key.get_secret_value():
-            self.jwt_private_key = self._local_secret("jwt_private_key.pem", _new_private_key)
+            self.jwt_private_key = self._local_secret("jwt_private_key.pem", new_private_key)
         return self
 
     def _refuse_incomplete_production(self) -> None:
@@ -251,7 +259,7 @@ def _is_https_origin(url: str) -> bool:
     return parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
-def _new_private_key() -> str:
+def new_private_key() -> str:
     """A new ES256 key (P-256) in PEM."""
     return (
         ec.generate_private_key(ec.SECP256R1())

@@ -8,9 +8,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from src import docs, exceptions, idempotency, jobs, openapi
+from src import audit, docs, exceptions, idempotency, jobs, openapi
+from src.account import tasks as account_tasks
+from src.account.data_router import router as account_data_router
+from src.account.mfa_router import router as mfa_router
+from src.account.router import router as account_router
+from src.administration.router import router as administration_router
+from src.auth import personal_data as auth_data
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
+from src.auth.oauth_router import router as oauth_router
+from src.auth.oauth_router import well_known_router
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
 from src.auth.web_router import router as web_sign_in_router
@@ -24,12 +32,32 @@ from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.peer import load_device_names
+from src.personal_tokens import personal_data as personal_tokens_data
+from src.personal_tokens import tasks as personal_tokens_tasks
+from src.personal_tokens.authenticator import PersonalTokenAuthenticator
+from src.personal_tokens.router import router as personal_tokens_router
+from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
+from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
+from src.rate_limits import RateLimitMiddleware, RateLimits
+from src.users import personal_data as users_data
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-API_ROUTERS = [auth_router, posts_router, users_router, web_sign_in_router]
+# The first match counts: /users/{user} comes after /users/me.
+API_ROUTERS = [
+    account_router,
+    account_data_router,
+    auth_router,
+    mfa_router,
+    oauth_router,
+    personal_tokens_router,
+    posts_router,
+    users_router,
+    web_sign_in_router,
+    administration_router,
+]
 CORS_REQUEST_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -42,13 +70,38 @@ CORS_RESPONSE_HEADERS = [
     "ETag",
     "Link",
     "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
     "Retry-After",
     "WWW-Authenticate",
     "X-Request-ID",
 ]
+# Where a POST may send mail.
+MAILING_PATHS = [
+    f"{API_PREFIX}/auth/register",
+    f"{API_PREFIX}/auth/email/resend",
+    f"{API_PREFIX}/auth/password/forgot",
+    f"{API_PREFIX}/users/me/email",
+    f"{API_PREFIX}/users/me/tokens",
+]
+# The sections of GET /users/me/export, in their order.
+PERSONAL_DATA = [
+    *users_data.PERSONAL_DATA,
+    *auth_data.PERSONAL_DATA,
+    *personal_tokens_data.PERSONAL_DATA,
+    *posts_data.PERSONAL_DATA,
+    *idempotency.PERSONAL_DATA,
+    *audit.PERSONAL_DATA,
+]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
-TASKS: list[Task[Any]] = [*auth_tasks.TASKS]
-SCHEDULES = [*auth_tasks.SCHEDULES, *idempotency.SCHEDULES, *jobs.SCHEDULES]
+TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
+SCHEDULES = [
+    *auth_tasks.SCHEDULES,
+    *idempotency.SCHEDULES,
+    *jobs.SCHEDULES,
+    *personal_tokens_tasks.SCHEDULES,
+]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
@@ -70,10 +123,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     app.state.settings = settings
     app.state.clock = clock or Clock()
+    app.state.personal_data = PERSONAL_DATA
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
+    app.include_router(well_known_router)
     if settings.environment != "production":
         app.include_router(mailbox_router)
     docs.install(app)
@@ -81,6 +136,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
     app.add_middleware(GuardMiddleware, settings=settings)
+    if settings.rate_limit_enabled:
+        limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
+        app.add_middleware(
+            RateLimitMiddleware, settings=settings, limits=limits, mailing=MAILING_PATHS
+        )
     if settings.cors_origins:
         app.add_middleware(
             ExactCORSMiddleware,
@@ -105,7 +165,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         credentials = app.state.credentials = Credentials.create(
             settings, database, app.state.clock
         )
-        app.state.authenticators = [("", credentials.authenticator)]
+        app.state.authenticators = [
+            (PERSONAL_TOKEN_PREFIX, PersonalTokenAuthenticator(database, app.state.clock)),
+            ("", credentials.authenticator),
+        ]
         context = JobContext(settings, database, Mailer(settings), app.state.clock)
         worker = Worker(TASKS, SCHEDULES, context)
         worker_task = asyncio.create_task(worker.run()) if settings.worker_in_server else None
@@ -118,4 +181,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if worker_task:
                 await worker_task
             credentials.hasher.close()
+            await credentials.password_policy.close()
+            if settings.rate_limit_enabled:
+                await app.state.rate_limits.close()
             gc.unfreeze()

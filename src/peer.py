@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, TypeAlias
 
@@ -13,6 +14,8 @@ from src.dependencies import SettingsDep
 
 MAX_USER_AGENT = 300
 MAX_HOPS = 20
+MAX_ADDRESS = 45  # the longest form of IPv6
+MAX_REMEMBERED = 4096  # addresses: to read one takes longer than to count a request
 MAX_NAME = 40
 UNKNOWN_DEVICE = "unknown device"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9 _+()-]")
@@ -29,13 +32,8 @@ class Peer:
 
     @property
     def network(self) -> str:
-        """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
-        if self.address is None:
-            return "unknown"
-        address = ip_address(self.address)
-        if isinstance(address, IPv6Address):
-            return str(IPv6Network((address, 64), strict=False))
-        return str(address)
+        """What to count by."""
+        return network_of(self.address)
 
     @property
     def device(self) -> str:
@@ -76,14 +74,31 @@ def _plain(name: str) -> str:
     return _NOT_IN_A_NAME.sub("", name).strip()[:MAX_NAME]
 
 
+@lru_cache(MAX_REMEMBERED)
+def network_of(address: str | None) -> str:
+    """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
+    if address is None:
+        return "unknown"
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((parsed, 64), strict=False))
+    return address
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """The address, of which some proxies also give the port."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
+    plain = text.partition("%")[0]
+    return _parsed(plain) if len(plain) <= MAX_ADDRESS else None
+
+
+@lru_cache(MAX_REMEMBERED)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text.partition("%")[0])
+        address = ip_address(text)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -5,6 +5,7 @@ that has them, and hold only while the user has it.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
 
 PERMISSIONS: Mapping[str, str] = {
     "users:manage": "Manage users, their roles and sessions",
@@ -20,8 +21,13 @@ OWN_SCOPES: Mapping[str, str] = {
     "posts:write": "Write, change and delete your own posts",
 }
 SCOPES: Mapping[str, str] = {**OWN_SCOPES, **PERMISSIONS}
+# What a program may do by its own id and secret; no user's token carries these.
+CLIENT_SCOPES: Mapping[str, str] = {
+    "tokens:introspect": "Ask whose a token is and whether it is valid",
+}
 
-ADMIN = "admin"
+Role: TypeAlias = Literal["admin", "moderator"]
+ADMIN: Role = "admin"
 ROLES: Mapping[str, frozenset[str]] = {
     ADMIN: frozenset(PERMISSIONS),
     "moderator": frozenset({"posts:moderate"}),

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from src.exceptions import AppError
 from src.permissions import SCOPES
+from src.rate_limits import count_account
 from src.shapes import Document
 
 TOKEN_URL = "/api/v1/auth/token"
@@ -34,6 +35,7 @@ class SessionPrincipal(NamedTuple):
 
     user_id: UUID
     session_id: UUID
+    scopes: frozenset[str]
     user: Document
 
 
@@ -139,14 +141,20 @@ bearer_token = BearerToken(tokenUrl=TOKEN_URL, scopes=dict(SCOPES), auto_error=F
 async def optional_principal(
     request: Request, token: Annotated[str | None, Security(bearer_token)]
 ) -> Principal | None:
-    """The caller, or None without credentials; wrong credentials are refused all the same."""
+    """The caller, or None without credentials; wrong credentials are refused all the same.
+
+    Raises:
+        RateLimitedError: the caller's account sends too many requests.
+    """
     if token is None:
         return None
     # By the beginning of the token, the last for all others.
     authenticators: list[tuple[str, Authenticator]] = request.app.state.authenticators
     for prefix, authenticator in authenticators:
         if token.startswith(prefix):
-            return await authenticator.authenticate(token)
+            principal = await authenticator.authenticate(token)
+            await count_account(request.scope, principal.user_id)
+            return principal
     raise InvalidTokenError
 
 
@@ -168,7 +176,9 @@ async def session_principal(
     """
     if principal.session_id is None:
         raise SessionRequiredError
-    return SessionPrincipal(principal.user_id, principal.session_id, principal.user)
+    return SessionPrincipal(
+        principal.user_id, principal.session_id, principal.scopes, principal.user
+    )
 
 
 def require(principal: Principal | None, *scopes: str) -> Principal:

@@ -40,6 +40,12 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_audit_log_user_id_at_id"), "audit_log", ["user_id", "at", "id"], unique=False
     )
+    op.create_index(
+        op.f("ix_audit_log_actor_id_at_id"), "audit_log", ["actor_id", "at", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_audit_log_action_at_id"), "audit_log", ["action", "at", "id"], unique=False
+    )
     op.create_table(
         "failure_counts",
         sa.Column("key", sa.LargeBinary(), nullable=False),

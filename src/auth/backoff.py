@@ -10,11 +10,21 @@ ones even the right one is refused, so that nothing is won by sending them at on
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, case, delete, extract, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    bindparam,
+    case,
+    cast,
+    delete,
+    extract,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
@@ -28,6 +38,8 @@ from src.shapes import Shape
 from src.statements import Read
 
 FORGOTTEN_AFTER = timedelta(days=1)
+# One failure less of what no success clears: people behind one address mistype every day.
+LEAK = timedelta(minutes=1)
 MAX_DOUBLINGS = 30
 
 _counts = Read(
@@ -54,6 +66,20 @@ class Guesser:
     def key(self) -> bytes:
         """What is stored of it."""
         return hashlib.sha256(self.subject.encode()).digest()
+
+
+def password_guessers(account: str, network: str, settings: Settings) -> list[Guesser]:
+    """Who is counted for a wrong password of an account, given from a network.
+
+    The account goes by the name that was written, known or not: by its id, the counts would tell
+    which address has which username.
+    """
+    return [
+        Guesser(f"account:{account}", settings.failures_per_account),
+        # Whoever has an account of his own must not clear his address by signing in to it.
+        Guesser(f"address:{network}", settings.failures_per_address, cleared=False),
+        Guesser(f"pair:{account} {network}", settings.failures_per_pair),
+    ]
 
 
 class Backoff:
@@ -92,30 +118,42 @@ class Backoff:
         Raises:
             TooManyFailuresError: one of them has to wait: this guess came after too many others.
         """
-        keys = [one.key for one in guessers]
-        locked = await session.execute(
+        counts = await self._locked_counts(session, guessers)
+        self._refuse_waiting(guessers, counts)
+        await self._forget(session, guessers, counts)
+
+    async def clear(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+        """Clear the counts for a guess that was decided before this transaction."""
+        await self._forget(session, guessers, await self._locked_counts(session, guessers))
+
+    async def _forget(
+        self, session: AsyncSession, guessers: Iterable[Guesser], locked: Container[bytes]
+    ) -> None:
+        # Only what is locked: a row that came meanwhile may be held by who waits for this.
+        cleared = [one.key for one in guessers if one.cleared and one.key in locked]
+        await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
+
+    async def _locked_counts(
+        self, session: AsyncSession, guessers: Iterable[Guesser]
+    ) -> dict[bytes, tuple[int, datetime]]:
+        rows = await session.execute(
             select(FailureCount.key, FailureCount.count, FailureCount.last_at)
-            .where(FailureCount.key.in_(keys))
-            .order_by(FailureCount.key)
+            .where(FailureCount.key.in_([one.key for one in guessers]))
+            .order_by(FailureCount.key)  # one order: no deadlock
             .with_for_update()
         )
-        counts = {key: (count, last_at) for key, count, last_at in locked}
-        self._refuse_waiting(guessers, counts)
-        # Only what is locked here: a row that came meanwhile may be held by who waits for this.
-        cleared = [one.key for one in guessers if one.cleared and one.key in counts]
-        await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
+        return {key: (count, last_at) for key, count, last_at in rows}
 
     def _refuse_waiting(
         self, guessers: Iterable[Guesser], counts: dict[bytes, tuple[int, datetime]]
     ) -> None:
         now = self._clock.now()
-        ends = [
-            last_at + self._delay(count - guesser.free)
-            for guesser in guessers
-            for count, last_at in [counts.get(guesser.key, (0, now))]
-            if count >= guesser.free
-        ]
-        wait = max(ends, default=now) - now
+        wait = timedelta(0)
+        for guesser in guessers:
+            count, last_at = counts.get(guesser.key, (0, now))
+            leaked = 0 if guesser.cleared else (now - last_at) // LEAK
+            if (too_many := count - leaked - guesser.free) >= 0:
+                wait = max(wait, last_at + self._delay(too_many) - now)
         if wait > timedelta(0):
             raise TooManyFailuresError(math.ceil(wait.total_seconds()))
 
@@ -126,8 +164,12 @@ class Backoff:
     def _count(self, guesser: Guesser, now: datetime) -> ReturningInsert[tuple[int]]:
         old = FailureCount.last_at <= now - FORGOTTEN_AFTER
         seconds_waited = extract("epoch", now - FailureCount.last_at)
+        count: ColumnElement[int] = FailureCount.count.expression
+        if not guesser.cleared:
+            leaked = cast(func.floor(seconds_waited / LEAK.total_seconds()), Integer)
+            count = func.greatest(count - leaked, 0)
         delay = func.least(
-            func.power(2, func.least(FailureCount.count - guesser.free, MAX_DOUBLINGS)),
+            func.power(2, func.least(count - guesser.free, MAX_DOUBLINGS)),
             self._longest.total_seconds(),
         )
         return (
@@ -135,8 +177,8 @@ class Backoff:
             .values(key=guesser.key, count=1, last_at=now)
             .on_conflict_do_update(
                 index_elements=[FailureCount.key],
-                set_={"count": case((old, 1), else_=FailureCount.count + 1), "last_at": now},
-                where=(FailureCount.count < guesser.free) | (seconds_waited >= delay),
+                set_={"count": case((old, 1), else_=count + 1), "last_at": now},
+                where=(count < guesser.free) | (seconds_waited >= delay),
             )
             .returning(FailureCount.count)
         )

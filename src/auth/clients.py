@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam
 
-from src.auth.exceptions import InvalidClientError, UnauthorizedClientError
+from src.auth.exceptions import (
+    ClientNotAllowedError,
+    InvalidClientError,
+    UnauthorizedClientError,
+)
 from src.auth.models import OAuthClient
 from src.auth.opaque_tokens import secret_digest
 from src.auth.token_request import TokenRequest
@@ -51,6 +55,19 @@ async def authenticate_client(reads: Pool, request: TokenRequest) -> Client:
     if client is None or not hmac.compare_digest(client["secret_hash"], secret_digest(secret)):
         raise InvalidClientError
     return Client(client_id, frozenset(client["scope"].split()))
+
+
+def require_scope(client: Client, scope: str) -> None:
+    """Let a client of its own name do what it has this scope for.
+
+    Raises:
+        InvalidClientError: it is the public client, which anybody can be.
+        ClientNotAllowedError: it lacks the scope.
+    """
+    if client.scopes is None:
+        raise InvalidClientError
+    if scope not in client.scopes:
+        raise ClientNotAllowedError
 
 
 def public_client(request: TokenRequest) -> Client:

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.auth.email_change import EmailChangeService
 from src.auth.exceptions import ConfirmationProofRequiredError, InvalidLinkError
 from src.auth.hashing import PasswordHasher
 from src.auth.links import LinkTokens
@@ -21,6 +22,7 @@ from src.auth.schemas import EmailConfirm
 from src.clock import Clock
 from src.ids import uuid7
 from src.pool import Pool
+from src.security import Principal
 from src.shapes import Shape
 from src.statements import Read
 from src.users.models import User
@@ -31,7 +33,9 @@ MAX_PASSWORD_PROOFS = 25  # each costs a hash; a secret is found however many th
 _live_link = Read(
     Shape({"user_id": EmailLink.user_id}),
     lambda rows: rows.where(
-        EmailLink.id == bindparam("link_id"), EmailLink.expires_at > bindparam("now")
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "confirm",
+        EmailLink.expires_at > bindparam("now"),
     ),
 )
 _account = Read(
@@ -66,25 +70,36 @@ class ConfirmationService:
         reads: Pool,
         hasher: PasswordHasher,
         links: LinkTokens,
+        changes: EmailChangeService,
         clock: Clock,
     ) -> None:
         self._session = session
         self._reads = reads
         self._hasher = hasher
         self._links = links
+        self._changes = changes
         self._clock = clock
 
-    async def confirm(self, data: EmailConfirm) -> None:
-        """Confirm the address; the account gets the credentials of the proven registration.
+    async def confirm(self, data: EmailConfirm, caller: Principal | None) -> None:
+        """Confirm the address of a registration, or the new one of an account.
 
         Raises:
-            InvalidLinkError: the link is malformed, used, replaced or expired.
-            ConfirmationProofRequiredError: neither secret nor password fits a registration.
+            InvalidLinkError: the link is malformed, used, replaced or expired, or the new address
+                has been confirmed for another account.
+            ConfirmationProofRequiredError: nothing fits a registration, or the account.
+            TooManyFailuresError: too many wrong passwords of the account, whatever this one is.
         """
+        match self._links.read(data.token):
+            case "confirm", link_id:
+                await self._confirm_registration(link_id, data)
+            case "change", link_id:
+                await self._changes.confirm(link_id, data.password, caller)
+            case _:
+                raise InvalidLinkError
+
+    async def _confirm_registration(self, link_id: UUID, data: EmailConfirm) -> None:
+        """The account gets the credentials of the proven registration."""
         now = self._clock.now()
-        purpose, link_id = self._links.read(data.token) or (None, None)
-        if purpose != "confirm" or link_id is None:
-            raise InvalidLinkError
         user_id = await self._user_of_link(link_id, now)
         try:
             registration_id = await self._proven_registration(user_id, data)

@@ -5,19 +5,24 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from src.auth.access_tokens import AccessTokens
 from src.auth.authenticator import SessionAuthenticator
 from src.auth.backoff import Backoff
 from src.auth.confirmation import ConfirmationService
+from src.auth.email_change import EmailChangeService
 from src.auth.hashing import PasswordHasher
-from src.auth.jwt import AccessTokens
+from src.auth.introspection import IntrospectionService
 from src.auth.links import LinkTokens
 from src.auth.opaque_tokens import OpaqueTokens
 from src.auth.password_policy import PasswordPolicy
+from src.auth.reauthentication import Reauthentication
 from src.auth.registration import RegistrationService
+from src.auth.revocation import RevocationService
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
 from src.auth.sign_in import SignInService
+from src.auth.signing_keys import SigningKeys
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, DatabaseDep, ReadsDep, SessionDep
@@ -48,13 +53,11 @@ class Credentials:
     @classmethod
     def create(cls, settings: Settings, database: Database, clock: Clock) -> "Credentials":
         """Read the keys and start the hashing threads."""
-        access_tokens = AccessTokens(
-            settings.jwt_private_key.get_secret_value(), settings.public_url
-        )
+        access_tokens = AccessTokens(SigningKeys(settings, database), settings)
         secret_key = settings.secret_key.get_secret_value()
         return cls(
             hasher=PasswordHasher(settings),
-            password_policy=PasswordPolicy(),
+            password_policy=PasswordPolicy(settings),
             access_tokens=access_tokens,
             refresh_tokens=OpaqueTokens(secret_key, REFRESH_PURPOSE),
             links=LinkTokens(settings),
@@ -87,13 +90,6 @@ async def get_registration_service(
     )
 
 
-async def get_confirmation_service(
-    session: SessionDep, reads: ReadsDep, credentials: CredentialsDep, clock: ClockDep
-) -> ConfirmationService:
-    """The confirmation service on the request's session."""
-    return ConfirmationService(session, reads, credentials.hasher, credentials.links, clock)
-
-
 async def get_security_events(peer: PeerDep, clock: ClockDep) -> SecurityEvents:
     """The security events of the request."""
     return SecurityEvents(peer, clock)
@@ -108,6 +104,49 @@ async def get_backoff(database: DatabaseDep, settings: SettingsDep, clock: Clock
 
 
 BackoffDep = Annotated[Backoff, Depends(get_backoff)]
+
+
+async def get_reauthentication(
+    session: SessionDep,
+    database: DatabaseDep,
+    credentials: CredentialsDep,
+    backoff: BackoffDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+) -> Reauthentication:
+    """Asking for the password again, on the request's session."""
+    return Reauthentication(session, database, credentials.hasher, backoff, events, settings)
+
+
+ReauthenticationDep = Annotated[Reauthentication, Depends(get_reauthentication)]
+
+
+async def get_email_change_service(
+    session: SessionDep,
+    reads: ReadsDep,
+    reauthentication: ReauthenticationDep,
+    events: SecurityEventsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+) -> EmailChangeService:
+    """Changes of address on the request's session."""
+    return EmailChangeService(session, reads, reauthentication, events, settings, clock)
+
+
+EmailChangeServiceDep = Annotated[EmailChangeService, Depends(get_email_change_service)]
+
+
+async def get_confirmation_service(
+    session: SessionDep,
+    reads: ReadsDep,
+    credentials: CredentialsDep,
+    changes: EmailChangeServiceDep,
+    clock: ClockDep,
+) -> ConfirmationService:
+    """The confirmation service on the request's session."""
+    return ConfirmationService(
+        session, reads, credentials.hasher, credentials.links, changes, clock
+    )
 
 
 async def get_second_factor(
@@ -179,3 +218,32 @@ async def get_sign_in_service(
 ConfirmationServiceDep = Annotated[ConfirmationService, Depends(get_confirmation_service)]
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
+
+
+async def get_revocation_service(
+    session: SessionDep, credentials: CredentialsDep, events: SecurityEventsDep, clock: ClockDep
+) -> RevocationService:
+    """The revocation service on the request's session."""
+    return RevocationService(
+        session, credentials.access_tokens, credentials.refresh_tokens, events, clock
+    )
+
+
+RevocationServiceDep = Annotated[RevocationService, Depends(get_revocation_service)]
+
+
+async def get_introspection_service(
+    reads: ReadsDep, credentials: CredentialsDep, settings: SettingsDep, clock: ClockDep
+) -> IntrospectionService:
+    """The introspection service on the read pool."""
+    return IntrospectionService(
+        reads,
+        credentials.access_tokens,
+        credentials.authenticator,
+        credentials.refresh_tokens,
+        settings,
+        clock,
+    )
+
+
+IntrospectionServiceDep = Annotated[IntrospectionService, Depends(get_introspection_service)]

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from src.exceptions import AppError
+from src.exceptions import AppError, ConflictError, OverloadedError
 
 
 class InvalidLinkError(AppError):
@@ -14,11 +14,11 @@ class InvalidLinkError(AppError):
 
 
 class ConfirmationProofRequiredError(AppError):
-    """The link is good, but whoever follows it has to show that the registration was his."""
+    """The link is good, but whoever follows it has to show that the account is his."""
 
     status = 400
     code = "confirmation_proof_required"
-    title = "Confirm with the password you registered with"
+    title = "Confirm with the password of your account"
 
 
 class TooManyRequestsError(AppError):
@@ -53,6 +53,13 @@ class WrongPasswordError(AppError):
     status = 400
     code = "wrong_password"
     title = "The current password is wrong"
+
+
+class NoSigningKeyError(OverloadedError):
+    """Every key that could sign has ended: somebody has to run `python -m src keys rotate`."""
+
+    code = "no_signing_key"
+    title = "No tokens can be issued now"
 
 
 class OriginNotAllowedError(AppError):
@@ -96,6 +103,14 @@ class InvalidClientError(TokenError):
         super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
 
 
+class ClientNotAllowedError(TokenError):
+    """The client is known, but this is not for it."""
+
+    status = 403
+    code = error = "unauthorized_client"
+    title = "The client may not do this"
+
+
 class InvalidGrantError(TokenError):
     """Wrong password, unknown or disabled user; or a refresh token that is not good any more."""
 
@@ -132,6 +147,38 @@ class InvalidMfaCodeError(AppError):
     def __init__(self) -> None:
         # RFC 6749's fields, for where it is the answer of the token endpoint.
         super().__init__(error="invalid_grant", error_description=self.title)
+
+
+class SecondFactorUnavailableError(AppError):
+    """The secret shared with the app cannot be read: SECRET_KEY or the row is not what it was."""
+
+    status = 503
+    code = "second_factor_unavailable"
+    title = "Codes of the app cannot be checked: use a recovery code"
+
+    def __init__(self) -> None:
+        super().__init__(error="temporarily_unavailable", error_description=self.title)
+
+
+class MfaAlreadyEnabledError(ConflictError):
+    """An authenticator app is confirmed already."""
+
+    code = "mfa_already_enabled"
+    title = "Two-factor authentication is on already"
+
+
+class MfaNotEnrolledError(ConflictError):
+    """There is no secret to confirm."""
+
+    code = "mfa_not_enrolled"
+    title = "Add an authenticator app first"
+
+
+class MfaNotEnabledError(ConflictError):
+    """Two-factor authentication is off."""
+
+    code = "mfa_not_enabled"
+    title = "Two-factor authentication is not on"
 
 
 class UnauthorizedClientError(TokenError):

@@ -41,6 +41,7 @@ class PasswordHasher:
             SECONDS_PER_HASH,
             _yield_the_processor,
         )
+        self._rounds = settings.bcrypt_rounds
         self._hash_of_nobody = self._context.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
@@ -71,8 +72,21 @@ class PasswordHasher:
 
     def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
         try:
-            return self._context.verify_and_update(password, stored)
+            right, replacement = self._context.verify_and_update(password, stored)
         except (
             ValueError
         ):  # a malformed hash, or what plain bcrypt cannot take (over 72 bytes, NUL)
+            self._context.verify(password, self._hash_of_nobody)  # takes as long all the same
             return False, None
+        if not right:
+            self._spend_the_rest(password, stored)
+        return right, replacement
+
+    def _spend_the_rest(self, password: str, stored: str) -> None:
+        """Take as long as today's cost after a hash of a lower one, which would stand out.
+
+        What a hash of cost n took, and one of each cost from n up to today's, is today's in sum.
+        """
+        scheme = self._context.handler(self._context.identify(stored))
+        for lower in range(scheme.from_string(stored).rounds, self._rounds):
+            self._context.handler().using(rounds=lower).hash(password)

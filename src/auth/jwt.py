@@ -12,15 +12,18 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 from jose import jwk, jws
 from pydantic import BaseModel, ConfigDict, Field
 
 ALGORITHM = "ES256"
+CURVE = "secp256r1"  # which is P-256
 TOKEN_TYPE = "at+jwt"
 MAX_TOKEN_LENGTH = 4096
 CLOCK_SKEW = timedelta(seconds=30)  # between machines that issue and verify
@@ -48,43 +51,95 @@ class Claims(BaseModel):
     nbf: Seconds | None = None
 
 
-class AccessTokens:
-    """Signs and verifies the access tokens of one issuer."""
+class Key:
+    """A key on P-256, by its `kid`; with its public half alone it verifies and does not sign."""
 
-    def __init__(self, private_key_pem: str, issuer: str) -> None:
-        self.issuer = issuer
-        key = load_pem_private_key(private_key_pem.encode(), password=None)
-        public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        self._private_key = jwk.construct(private_key_pem, ALGORITHM)
-        self._public_key = jwk.construct(public_pem.decode(), ALGORITHM)
-        self._header = {"typ": TOKEN_TYPE, "kid": thumbprint(self._public_key.to_dict())}
+    def __init__(self, public_key: PublicKeyTypes, private_pem: str | None = None) -> None:
+        curve = getattr(public_key, "curve", None)
+        if curve is None or curve.name != CURVE:
+            raise ValueError("not a key on P-256")
+        pem = public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self.public_pem = pem.decode()
+        self.verifier = jwk.construct(self.public_pem, ALGORITHM)
+        self.signer = jwk.construct(private_pem, ALGORITHM) if private_pem else None
+        public = self.verifier.to_dict()
+        self.kid = thumbprint(public)
+        self.header = {"typ": TOKEN_TYPE, "kid": self.kid}
+        # What others need to verify (RFC 7517).
+        self.public_jwk = {name: str(public[name]) for name in ("kty", "crv", "x", "y")} | {
+            "kid": self.kid,
+            "alg": ALGORITHM,
+            "use": "sig",
+        }
 
-    def issue(self, claims: Claims) -> str:
-        """The signed token."""
-        payload = claims.model_dump(mode="json", exclude_none=True)
-        token: str = jws.sign(payload, self._private_key, self._header, ALGORITHM)
-        return token
+    @classmethod
+    def private(cls, pem: str) -> "Key":
+        """A key pair.
 
-    def verify(self, token: str, now: datetime) -> Claims | None:
-        """The claims of a token of ours that is valid now, else None, whatever the text is."""
-        try:
-            claims = self._verified_claims(token)
-        except Exception:  # noqa: BLE001 - hostile text: whatever it provokes, it is no token
-            return None
-        latest_start = (now + CLOCK_SKEW).timestamp()
-        begun = claims.iat <= latest_start and (claims.nbf or 0) <= latest_start
-        return claims if begun and now.timestamp() < claims.exp else None
+        Raises:
+            ValueError: not a private key on P-256, in PEM.
+        """
+        return cls(load_pem_private_key(pem.encode(), password=None).public_key(), pem)
 
-    def _verified_claims(self, token: str) -> Claims:
-        if len(token) > MAX_TOKEN_LENGTH:
-            raise ValueError("too long")
-        header, _, _ = (_decode(segment) for segment in token.split("."))
-        if orjson.loads(header) != {"alg": ALGORITHM, **self._header}:
-            raise ValueError("not a header of ours")
-        claims = Claims.model_validate_json(jws.verify(token, self._public_key, [ALGORITHM]))
-        if claims.iss != self.issuer or claims.aud != self.issuer:
-            raise ValueError("for somebody else")
-        return claims
+    @classmethod
+    def public(cls, pem: str) -> "Key":
+        """The public half of a key.
+
+        Raises:
+            ValueError: not a public key on P-256, in PEM.
+        """
+        return cls(load_pem_public_key(pem.encode()))
+
+
+def sign(claims: Claims, key: Key) -> str:
+    """The token.
+
+    Raises:
+        ValueError: the private half of the key is missing.
+    """
+    if key.signer is None:
+        raise ValueError("the key does not sign")
+    payload = claims.model_dump(mode="json", exclude_none=True)
+    token: str = jws.sign(payload, key.signer, key.header, ALGORITHM)
+    return token
+
+
+def kid_of(token: str) -> str | None:
+    """Which key a token names, if it has a header of ours, else None, whatever the text is."""
+    try:
+        kid = _header(token)["kid"]
+    except Exception:  # noqa: BLE001 - hostile text: whatever it provokes, it is no token
+        return None
+    return kid if isinstance(kid, str) else None
+
+
+def verify(token: str, key: Key, now: datetime, *, issuer: str, audience: str) -> Claims | None:
+    """The claims of a token of ours that is valid now, else None, whatever the text is."""
+    try:
+        claims = _verified_claims(token, key)
+    except Exception:  # noqa: BLE001 - hostile text: whatever it provokes, it is no token
+        return None
+    if claims.iss != issuer or claims.aud != audience:
+        return None
+    latest_start = (now + CLOCK_SKEW).timestamp()
+    begun = claims.iat <= latest_start and (claims.nbf or 0) <= latest_start
+    return claims if begun and now.timestamp() < claims.exp else None
+
+
+def _verified_claims(token: str, key: Key) -> Claims:
+    if _header(token) != {"alg": ALGORITHM, **key.header}:
+        raise ValueError("not a header of ours")
+    return Claims.model_validate_json(jws.verify(token, key.verifier, [ALGORITHM]))
+
+
+def _header(token: str) -> dict[str, object]:
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise ValueError("too long")
+    header, _, _ = (_decode(segment) for segment in token.split("."))
+    document: dict[str, object] = orjson.loads(header)
+    if document != {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": document["kid"]}:
+        raise ValueError("not a header of ours")
+    return document
 
 
 def thumbprint(key: dict[str, str]) -> str:

@@ -16,6 +16,8 @@ PAGES: dict[LinkPurpose, str] = {
     "change": "/confirm-email",
 }
 
+FORGOT_PASSWORD_PAGE = "/forgot-password"
+
 
 class LinkTokens:
     """Issues and reads the tokens of links; each purpose has a key of its own."""
@@ -56,3 +58,8 @@ def link_url(settings: Settings, purpose: LinkPurpose, token: str) -> str:
     if settings.frontend_url:
         return f"{settings.frontend_url}{PAGES[purpose]}#token={token}"
     return f"{settings.public_url}{PAGES[purpose]}?token={token}"
+
+
+def forgot_password_url(settings: Settings) -> str:
+    """Where one who cannot or should not use his password any more asks for a new one."""
+    return f"{settings.frontend_url or settings.public_url}{FORGOT_PASSWORD_PAGE}"

@@ -1,22 +1,24 @@
-"""The page behind a mailed link, for when no front end is set. Reading it changes nothing."""
+"""The pages behind mailed links, for when no front end is set. Reading one changes nothing."""
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 
-from src.auth.links import PAGES
+from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES
+from src.exceptions import NotFoundError
 from src.templating import TEMPLATES_DIR, page
 
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-
-CONFIRM_PAGE_PATH = PAGES["confirm"]
+ASSETS = {
+    file.name: file for file in (TEMPLATES_DIR / "auth").iterdir() if file.suffix in {".css", ".js"}
+}
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route(CONFIRM_PAGE_PATH, methods=["GET", "HEAD"])
+@router.api_route(PAGES["confirm"], methods=["GET", "HEAD"])
 async def confirm_email_page() -> HTMLResponse:
     """A button, and a password field for a browser other than the one that registered.
 
@@ -25,13 +27,21 @@ async def confirm_email_page() -> HTMLResponse:
     return page("auth/confirm_email.html", csp=PAGE_CSP)
 
 
-@router.get(f"{CONFIRM_PAGE_PATH}/page.js")
-async def script() -> FileResponse:
-    """The page's script: a file, because the page allows no inline script."""
-    return FileResponse(TEMPLATES_DIR / "auth/confirm_email.js")
+@router.api_route(PAGES["reset"], methods=["GET", "HEAD"])
+async def reset_password_page() -> HTMLResponse:
+    """A field for the new password; the token stays in the address here too."""
+    return page("auth/reset_password.html", csp=PAGE_CSP)
 
 
-@router.get(f"{CONFIRM_PAGE_PATH}/page.css")
-async def stylesheet() -> FileResponse:
-    """The page's style."""
-    return FileResponse(TEMPLATES_DIR / "auth/confirm_email.css")
+@router.api_route(FORGOT_PASSWORD_PAGE, methods=["GET", "HEAD"])
+async def forgot_password_page() -> HTMLResponse:
+    """A field for the address to which the link goes."""
+    return page("auth/forgot_password.html", csp=PAGE_CSP)
+
+
+@router.get("/account-pages/{name}")
+async def asset(name: str) -> FileResponse:
+    """A style or script: files, because the pages allow nothing inline."""
+    if name not in ASSETS:
+        raise NotFoundError
+    return FileResponse(ASSETS[name])

@@ -12,7 +12,6 @@ from src.auth.dependencies import (
     SessionServiceDep,
     SignInServiceDep,
 )
-from src.auth.exceptions import UnsupportedGrantTypeError
 from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
@@ -26,11 +25,12 @@ from src.auth.schemas import (
     TokenRead,
 )
 from src.auth.sign_in import DEVICE_LIFETIME
-from src.auth.token_request import FORM_SCHEMA, MFA_GRANT, read_token_request
+from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
 from src.pagination import page_response
 from src.schemas import Id, Page
+from src.security import OptionalPrincipal
 from src.users.dependencies import SignedInUser
 from src.users.locales import preferred_locale
 
@@ -51,9 +51,15 @@ async def register(
 
 
 @router.post("/email/confirm", status_code=204, response_class=Response)
-async def confirm_email(data: EmailConfirm, confirmations: ConfirmationServiceDep) -> None:
-    """Confirm the address with the mailed token and a proof that the registration was yours."""
-    await confirmations.confirm(data)
+async def confirm_email(
+    data: EmailConfirm, caller: OptionalPrincipal, confirmations: ConfirmationServiceDep
+) -> None:
+    """Confirm the address with the mailed token and a proof that the account is yours.
+
+    For a registration that is its secret or password; for a change of address the account's
+    password, or an access token of one of its sessions.
+    """
+    await confirmations.confirm(data, caller)
 
 
 @router.post("/email/resend", status_code=202)
@@ -80,28 +86,9 @@ async def issue_token(
     response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
-    device_token = DEVICE.read(request, settings)
-    match form.grant_type:
-        case "password":
-            signed_in = await sign_in.with_password(
-                form.required("username"),
-                form.required("password"),
-                form.scope,
-                client,
-                device_token,
-            )
-        case grant if grant == MFA_GRANT:
-            signed_in = await sign_in.with_second_factor(
-                form.required("mfa_token"),
-                form.required("code"),
-                form.scope,
-                client,
-                device_token,
-            )
-        case "refresh_token":
-            return await sessions.refresh(form.required("refresh_token"), form.scope, client)
-        case _:
-            raise UnsupportedGrantTypeError
+    if form.grant_type == "refresh_token":
+        return await sessions.refresh(form.required("refresh_token"), form.scope, client)
+    signed_in = await sign_in.with_form(form, client, DEVICE.read(request, settings))
     response.headers.update(DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME))
     return signed_in.tokens
 

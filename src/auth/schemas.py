@@ -32,7 +32,7 @@ class RegistrationRead(Output):
 
 
 class EmailConfirm(Input):
-    """The mailed token, and a proof that the registration was yours: the secret or the password."""
+    """The mailed token, and a proof that the account is yours: the secret or the password."""
 
     token: LinkToken
     registration_secret: Annotated[str, Field(max_length=200)] | None = None

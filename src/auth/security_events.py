@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import audit
+from src.auth.links import forgot_password_url
 from src.clock import Clock
 from src.jobs import JobContext, Task
 from src.peer import Peer
@@ -56,7 +57,7 @@ async def _send_notice(context: JobContext, job: SecurityNotice) -> None:
         context=job.model_dump(exclude={"to", "locale", "at"})
         | {
             "at": f"{job.at:%Y-%m-%d %H:%M} UTC",
-            "reset_url": context.settings.frontend_url or context.settings.public_url,
+            "reset_url": forgot_password_url(context.settings),
         },
     )
 
@@ -99,23 +100,26 @@ class SecurityEvents:
         *,
         by: UUID | None = None,
         to: str | None = None,
+        also_to: str | None = None,
         **details: object,
     ) -> None:
         """Write into the audit log and mail the owner, in the session's transaction.
 
-        `to` is where he reads it, if not at the account's address of now. `by` an administrator,
-        the mail does not say from where.
+        `to` is where he reads it, if not at the account's address of now, and `also_to` another
+        place. `by` an administrator, the mail does not say from where.
         """
         self.record(session, notice, user.id, by=by, **details)
-        await security_notice.enqueue(
-            session,
-            SecurityNotice(
-                event=notice,
-                to=to or user.email,
-                locale=user.locale,
-                display_name=user.display_name,
-                at=self._clock.now(),
-                address=None if by else self.peer.address,
-                device="" if by else self.peer.device,
-            ),
-        )
+        for address in filter(None, (to or user.email, also_to)):
+            await security_notice.enqueue(
+                session,
+                SecurityNotice(
+                    event=notice,
+                    to=address,
+                    locale=user.locale,
+                    # Of an account with a stranger's address, it could be an advertisement.
+                    display_name=user.display_name if user.email_verified else "",
+                    at=self._clock.now(),
+                    address=None if by else self.peer.address,
+                    device="" if by else self.peer.device,
+                ),
+            )

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.auth.access_tokens import AccessTokens
 from src.auth.clients import Client
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
-from src.auth.jwt import AccessTokens, Claims
+from src.auth.jwt import Claims
 from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, parse
 from src.auth.schemas import TokenRead
@@ -20,6 +21,7 @@ from src.config import Settings
 from src.database import Database
 from src.exceptions import NotFoundError
 from src.ids import uuid7
+from src.permissions import PERMISSIONS, scopes_of
 from src.security import SessionPrincipal
 from src.users.models import User
 
@@ -66,7 +68,7 @@ class SessionService:
         )
         self._session.add(session)
         await self._session.flush()
-        return self._token_pair(session, scope, now)
+        return await self._token_pair(session, scope, now)
 
     async def refresh(self, refresh_token: str, scope: str | None, client: Client) -> TokenRead:
         """A new token pair; the refresh token used is spent.
@@ -77,7 +79,7 @@ class SessionService:
         Raises:
             InvalidGrantError: the token is unknown, spent, expired or another client's, or its
                 session or user ended.
-            InvalidScopeError: a scope that the session was not granted.
+            InvalidScopeError: a scope that the session was not granted, or no role gives any more.
         """
         token = parse(refresh_token)
         if token is None:
@@ -88,7 +90,7 @@ class SessionService:
             raise InvalidGrantError
         if session.client_id != client.id:
             raise InvalidGrantError
-        granted = narrow_scope(scope, session.scope)
+        granted = narrow_scope(scope, await self._allowed_scope(session))
         rotated = await self._session.scalar(
             update(Session)
             .where(
@@ -108,7 +110,19 @@ class SessionService:
         )
         if rotated is None:
             rotated = await self._successor_of(session.id, token.counter, now)
-        return self._token_pair(rotated, granted, now)
+        return await self._token_pair(rotated, granted, now)
+
+    async def _allowed_scope(self, session: Session) -> str:
+        """What the session was granted and the user's roles still give.
+
+        We look at the roles at every request; others believe what the token says.
+        """
+        scopes = session.scope.split()
+        if PERMISSIONS.keys().isdisjoint(scopes):
+            return session.scope
+        roles = await self._session.scalar(select(User.roles).where(User.id == session.user_id))
+        allowed = scopes_of(roles or ())
+        return " ".join(scope for scope in scopes if scope in allowed)
 
     async def _successor_of(self, session_id: UUID, spent: int, now: datetime) -> Session:
         """The session, if the spent generation is the direct parent and in its grace.
@@ -179,12 +193,12 @@ class SessionService:
             )
         return ended
 
-    def _token_pair(self, session: Session, scope: str, now: datetime) -> TokenRead:
+    async def _token_pair(self, session: Session, scope: str, now: datetime) -> TokenRead:
         issued_at = int(now.timestamp())
         lifetime = int(self._settings.access_token_lifetime.total_seconds())
         claims = Claims(
             iss=self._access_tokens.issuer,
-            aud=self._access_tokens.issuer,
+            aud=self._access_tokens.audience,
             sub=session.user_id,
             client_id=session.client_id,
             iat=issued_at,
@@ -195,7 +209,7 @@ class SessionService:
             auth_time=int(session.created_at.timestamp()),
         )
         return TokenRead(
-            access_token=self._access_tokens.issue(claims),
+            access_token=await self._access_tokens.issue(claims, now),
             expires_in=lifetime,
             refresh_token=self._refresh_tokens.issue(
                 session.id, session.refresh_generation, session.refresh_salt
@@ -210,9 +224,7 @@ def narrow_scope(requested: str | None, granted: str) -> str:
     Raises:
         InvalidScopeError: an unknown scope, or one that is not granted.
     """
-    if not requested:
-        return granted
-    scopes = dict.fromkeys(requested.split())
+    scopes = dict.fromkeys((requested or granted).split())
     if not scopes or not set(granted.split()).issuperset(scopes):
         raise InvalidScopeError
     return " ".join(scopes)

@@ -10,13 +10,14 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import audit
-from src.auth.backoff import Backoff, Guesser
+from src.auth.backoff import Backoff, Guesser, password_guessers
 from src.auth.clients import Client
 from src.auth.exceptions import (
     EmailNotConfirmedError,
     InvalidGrantError,
     InvalidScopeError,
     MfaRequiredError,
+    UnsupportedGrantTypeError,
 )
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Session
@@ -25,6 +26,7 @@ from src.auth.schemas import TokenRead
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
+from src.auth.token_request import MFA_GRANT, TokenRequest
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database
@@ -89,24 +91,55 @@ class SignInService:
         self._settings = settings
         self._clock = clock
 
+    async def with_form(
+        self, form: TokenRequest, client: Client, device_token: str | None
+    ) -> SignedIn:
+        """A new session for the grant of a form: a password, or a second factor after it.
+
+        Raises:
+            UnsupportedGrantTypeError: it is neither.
+            InvalidTokenRequestError: a parameter is missing.
+            AppError: as `with_password` and `with_second_factor`.
+        """
+        code = form.parameters.get("code")
+        if form.grant_type == "password":
+            login, password = form.required("username"), form.required("password")
+            return await self.with_password(login, password, form.scope, client, device_token, code)
+        if form.grant_type == MFA_GRANT:
+            mfa_token, code = form.required("mfa_token"), form.required("code")
+            return await self.with_second_factor(mfa_token, code, form.scope, client, device_token)
+        raise UnsupportedGrantTypeError
+
     async def with_password(
-        self, login: str, password: str, scope: str | None, client: Client, device_token: str | None
+        self,
+        login: str,
+        password: str,
+        scope: str | None,
+        client: Client,
+        device_token: str | None,
+        code: str | None = None,
     ) -> SignedIn:
         """A new session for an e-mail address or username and its password.
+
+        Whoever has a second factor may send its `code` at once.
 
         Raises:
             InvalidScopeError: an unknown scope, or none that the user or the client may have.
             InvalidGrantError: unknown user, wrong password or disabled user, all alike.
             EmailNotConfirmedError: the password is right, the address not confirmed.
             MfaRequiredError: the password is right, and the user has a second factor.
-            TooManyFailuresError: too many wrong passwords, whatever this one is.
+            InvalidMfaCodeError: the password is right, the code wrong or spent.
+            SecondFactorUnavailableError: the password is right, the code cannot be checked.
+            TooManyFailuresError: too many wrong passwords or codes, whatever these are.
         """
         _require_known(scope)
         login = _normalize(login)
         found = await _user_to_sign_in.first(self._database.reads, login=login)
-        device_id = self._known_device(device_token, UUID(found["id"])) if found else None
-        # Of one form for every way to write it, known or not, so that the count tells nothing.
-        guessers = self._guessers(found["id"] if found else f"login {login}", device_id)
+        device_id = None
+        if found:
+            salt = _device_salt(UUID(found["id"]), found["password_hash"])
+            device_id = self._known_device(device_token, salt)
+        guessers = self._guessers(login, device_id)
         await self._backoff.check(guessers)
         right, new_hash = await self._hasher.verify(
             password, found["password_hash"] if found else None
@@ -123,10 +156,15 @@ class SignInService:
         user = await self._locked(UUID(found["id"]))
         if user.password_hash != known_hash:  # changed meanwhile: does it still fit?
             await self._session.rollback()
-            return await self.with_password(login, password, scope, client, device_token)
+            return await self.with_password(login, password, scope, client, device_token, code)
+        # Undone by what is raised below: the counts stay until both factors were right.
+        await self._backoff.succeeded(self._session, guessers)
+        granted = _granted(scope, user, client)
         if user.mfa_enabled:
-            raise self._mfa_required(user)
-        return await self._open(user, scope, client, guessers, device_id)
+            if code is None:
+                raise self._mfa_required(user)
+            await self._second_factor.verify(user, code, device_id)
+        return await self._open(user, granted, client, device_id)
 
     async def with_second_factor(
         self, mfa_token: str, code: str, scope: str | None, client: Client, device_token: str | None
@@ -135,8 +173,10 @@ class SignInService:
 
         Raises:
             InvalidScopeError: as for the password.
-            InvalidGrantError: the token is not ours or has expired, or the password was changed.
+            InvalidGrantError: the token is not ours or has expired, or the password was changed,
+                the user disabled or the second factor removed meanwhile.
             InvalidMfaCodeError: the code is wrong or spent.
+            SecondFactorUnavailableError: the code cannot be checked.
             TooManyFailuresError: too many wrong codes, whatever this one is.
         """
         _require_known(scope)
@@ -144,34 +184,36 @@ class SignInService:
         if token is None or token.counter <= self._clock.now().timestamp():
             raise InvalidGrantError
         user = await self._locked(token.row_id)
-        if not self._mfa_tokens.verify(token, user.password_hash.encode()):
+        if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
-        device_id = self._known_device(device_token, user.id)
+        granted = _granted(scope, user, client)
+        device_id = self._known_device(device_token, _device_salt(user.id, user.password_hash))
         await self._second_factor.verify(user, code, device_id)
-        return await self._open(
-            user, scope, client, self._guessers(str(user.id), device_id), device_id
-        )
+        # The password was right when its turn came; wrong ones of others since then do not matter.
+        names = user.email, user.username
+        guessers = [one for name in names for one in self._guessers(name, device_id)]
+        await self._backoff.clear(self._session, guessers)
+        return await self._open(user, granted, client, device_id)
 
     async def _open(
         self,
         user: User,
-        scope: str | None,
+        scope: str,
         client: Client,
-        guessers: list[Guesser],
         device_id: UUID | None,
     ) -> SignedIn:
-        await self._backoff.succeeded(self._session, guessers)
-        granted = _granted(scope, user, client)
         now = self._clock.now()
         if user.last_sign_in_at and device_id is None and await self._is_new_place(user.id):
             await self._events.tell(self._session, "sign_in.new_device", user)
         await self._session.execute(
             update(User).where(User.id == user.id).values(last_sign_in_at=now)
         )
-        tokens = await self._sessions.open(user.id, granted, client)
+        tokens = await self._sessions.open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
         device_token = self._device_tokens.issue(
-            device_id or uuid7(), self._seconds_of_end(DEVICE_LIFETIME), user.id.bytes
+            device_id or uuid7(),
+            self._seconds_of_end(DEVICE_LIFETIME),
+            _device_salt(user.id, user.password_hash),
         )
         return SignedIn(tokens, device_token)
 
@@ -234,11 +276,11 @@ class SignInService:
         )
         return MfaRequiredError(token, int(lifetime.total_seconds()))
 
-    def _known_device(self, device_token: str | None, user_id: UUID) -> UUID | None:
+    def _known_device(self, device_token: str | None, salt: bytes) -> UUID | None:
         token = parse(device_token) if device_token else None
         if token is None or token.counter <= self._clock.now().timestamp():
             return None
-        return token.row_id if self._device_tokens.verify(token, user_id.bytes) else None
+        return token.row_id if self._device_tokens.verify(token, salt) else None
 
     def _seconds_of_end(self, lifetime: timedelta) -> int:
         """When a token issued now expires, in seconds since 1970: its counter."""
@@ -248,13 +290,12 @@ class SignInService:
         """Who is counted for a wrong password (OWASP: device cookies)."""
         if device_id:
             return [Guesser(f"device:{device_id}", self._settings.failures_per_pair)]
-        network = self._events.peer.network
-        return [
-            Guesser(f"account:{account}", self._settings.failures_per_account),
-            # Whoever has an account of his own must not clear his address by signing in to it.
-            Guesser(f"address:{network}", self._settings.failures_per_address, cleared=False),
-            Guesser(f"pair:{account} {network}", self._settings.failures_per_pair),
-        ]
+        return password_guessers(account, self._events.peer.network, self._settings)
+
+
+def _device_salt(user_id: UUID, password_hash: str) -> bytes:
+    """With another password, no device is known any more: a thief's is not, either."""
+    return user_id.bytes + password_hash.encode()
 
 
 def _normalize(login: str) -> str:

@@ -77,6 +77,12 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
         if link is None or link.expires_at <= context.clock.now():
             return  # used or replaced meanwhile
         user = await session.get_one(User, link.user_id)
+        owner = link.new_email and await session.scalar(
+            select(User).where(User.email == link.new_email, User.email_verified_at.is_not(None))
+        )
+    if owner:  # somebody else's address: he is told, and whoever asked does not learn it
+        await _send_about_account(context, "address_in_use", owner)
+        return
     purpose = cast("LinkPurpose", link.purpose)
     token = LinkTokens(context.settings).issue(purpose, link.id)
     hours = link_lifetime(context.settings, purpose).total_seconds() / 3600
@@ -99,18 +105,24 @@ async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
         user_id = await session.scalar(select(User.id).where(*waiting).with_for_update())
         if user_id is None:
             return
-        await session.execute(delete(EmailLink).where(EmailLink.user_id == user_id))
+        await session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose == "confirm")
+        )
         await send_link(session, context.settings, user_id, job.locale, context.clock.now())
 
 
 async def _send_already_registered(context: JobContext, job: AlreadyRegistered) -> None:
     async with context.database.sessions() as session:
         user = await session.get(User, job.user_id)
-    if user is None:
-        return
+    if user:
+        await _send_about_account(context, "already_registered", user)
+
+
+async def _send_about_account(context: JobContext, template: str, user: User) -> None:
+    """Tell the owner of a confirmed account that somebody wanted its address."""
     await context.mailer.send(
         to=user.email,
-        template="already_registered",
+        template=template,
         locale=user.locale,
         context={
             "display_name": user.display_name,

@@ -1,4 +1,4 @@
-"""The form of the token endpoint, read after RFC 6749 instead of as a validated body.
+"""The forms of the OAuth endpoints, read after RFC 6749 instead of as a validated body.
 
 Every fault in it is a 400 with an OAuth error, never a 422, so it is parsed here.
 """
@@ -11,34 +11,44 @@ import orjson
 from fastapi import Request
 
 from src.auth.exceptions import InvalidTokenRequestError
+from src.auth.jwt import MAX_TOKEN_LENGTH
 
 MAX_FIELDS = 20
 MAX_VALUE_LENGTH = 1024
 MFA_GRANT = "urn:plaza:grant-type:mfa"
 
-FORM_SCHEMA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "title": "TokenRequest",
-                    "properties": {
-                        "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
-                        "username": {
-                            "type": "string",
-                            "description": "The e-mail address or the username",
-                        },
-                        "password": {"type": "string", "format": "password"},
-                        "refresh_token": {"type": "string"},
-                        "scope": {"type": "string", "description": "Scopes separated by spaces"},
-                    },
-                }
-            }
+# By parameter; an access token is the only long one.
+MAX_LENGTHS = {"token": MAX_TOKEN_LENGTH}
+
+
+def form_schema(title: str, properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """A form in the OpenAPI document."""
+    schema = {"type": "object", "title": title, "properties": properties}
+    if required:
+        schema["required"] = list(required)
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+FORM_SCHEMA = form_schema(
+    "TokenRequest",
+    {
+        "grant_type": {
+            "type": "string",
+            "enum": ["password", MFA_GRANT, "refresh_token"],
         },
-    }
-}
+        "username": {"type": "string", "description": "The e-mail address or the username"},
+        "password": {"type": "string", "format": "password"},
+        "mfa_token": {"type": "string", "description": "What the error mfa_required came with"},
+        "code": {
+            "type": "string",
+            "description": "Of the authenticator app, or a recovery code: with mfa_token, or at "
+            "once with the password",
+        },
+        "refresh_token": {"type": "string"},
+        "scope": {"type": "string", "description": "Scopes separated by spaces"},
+    },
+)
 
 
 _WEB_SIGN_IN: dict[str, Any] = {
@@ -160,7 +170,7 @@ def _checked(fields: list[tuple[str, str]]) -> dict[str, str]:
     for name, value in fields:
         if name in parameters:
             raise InvalidTokenRequestError("A parameter is repeated")
-        if len(value) > MAX_VALUE_LENGTH or "\0" in value:
+        if len(value) > MAX_LENGTHS.get(name, MAX_VALUE_LENGTH) or "\0" in value:
             raise InvalidTokenRequestError("A parameter is malformed")
         parameters[name] = value
     return {name: value for name, value in parameters.items() if value}

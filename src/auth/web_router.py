@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
 from src.auth.dependencies import SessionServiceDep, SignInServiceDep
-from src.auth.exceptions import InvalidGrantError, UnsupportedGrantTypeError
+from src.auth.exceptions import InvalidGrantError
 from src.auth.origins import require_own_origin
 from src.auth.schemas import TokenRead, WebTokenRead
 from src.auth.sign_in import DEVICE_LIFETIME
-from src.auth.token_request import MFA_GRANT, WEB_SIGN_IN_SCHEMA, read_web_sign_in
+from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.responses import DocumentResponse
@@ -26,27 +26,8 @@ async def sign_in(
 ) -> Response:
     """Sign in with a password, and a second factor; the refresh token goes into a cookie."""
     form = await read_web_sign_in(request)
-    client = public_client(form)
     device_token = DEVICE.read(request, settings)
-    match form.grant_type:
-        case "password":
-            signed_in = await sign_in_service.with_password(
-                form.required("username"),
-                form.required("password"),
-                form.scope,
-                client,
-                device_token,
-            )
-        case grant if grant == MFA_GRANT:
-            signed_in = await sign_in_service.with_second_factor(
-                form.required("mfa_token"),
-                form.required("code"),
-                form.scope,
-                client,
-                device_token,
-            )
-        case _:
-            raise UnsupportedGrantTypeError
+    signed_in = await sign_in_service.with_form(form, public_client(form), device_token)
     response = _tokens_with_cookie(signed_in.tokens, settings)
     device = DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME)
     response.headers.append("Set-Cookie", device["Set-Cookie"])

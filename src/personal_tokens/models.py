@@ -23,3 +23,8 @@ class PersonalToken(Identified, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
+
+    @property
+    def scopes(self) -> list[str]:
+        """What it allows, while its owner's roles do."""
+        return self.scope.split()

@@ -11,3 +11,10 @@ class UsernameTakenError(ConflictError):
     code = "username_taken"
     title = "That username is taken"
     constraint: ClassVar[str | None] = "uq_users_username"
+
+
+class LastAdministratorError(ConflictError):
+    """Nobody would be left to manage users."""
+
+    code = "last_administrator"
+    title = "The last administrator stays"

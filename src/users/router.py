@@ -6,9 +6,11 @@ from fastapi import APIRouter, Path, Request, Response
 
 from src.database import ReadsDep
 from src.responses import DocumentResponse, IfMatchDep, versioned
+from src.schemas import CANONICAL_UUID
+from src.security import OptionalPrincipal, require
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
-from src.users.schemas import UserProfile, UserRead, UserUpdate
+from src.users.schemas import ManagedUser, UserProfile, UserRead, UserUpdate
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -32,10 +34,17 @@ async def update_me(
     return versioned(request, service.ACCOUNT.of_entity(user), user.version)
 
 
-@router.get("/{username}", response_model=UserProfile)
-async def read_profile(
-    username: Annotated[str, Path(max_length=64)],
+# One operation, since one path has no two: a username is too short to be an id.
+@router.get("/{user}", response_model=UserProfile | ManagedUser)
+async def read_user(
+    request: Request,
+    user: Annotated[str, Path(max_length=64, description="The username, or the id")],
+    viewer: OptionalPrincipal,
     reads: ReadsDep,
 ) -> Response:
-    """A user's public profile."""
-    return DocumentResponse(await service.read_profile(reads, username))
+    """A user's public profile by his username; his account by the id, with `users:manage`."""
+    if CANONICAL_UUID.fullmatch(user):
+        require(viewer, "users:manage")
+        account = await service.read_managed(reads, user)
+        return versioned(request, account, account["version"])
+    return DocumentResponse(await service.read_profile(reads, user))

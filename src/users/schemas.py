@@ -51,6 +51,13 @@ class UserRead(Output):
     updated_at: datetime
 
 
+class ManagedUser(UserRead):
+    """An account as those see it who manage users."""
+
+    is_active: bool
+    last_sign_in_at: datetime | None
+
+
 class UserProfile(Output):
     """What everybody may see of a user.
 

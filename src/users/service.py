@@ -35,23 +35,35 @@ PROFILE = Shape(
         "following": False,
     }
 )
-ACCOUNT = Shape(
-    _COMMON
-    | {
-        "email": User.email,
-        "email_verified": User.email_verified_at.is_not(None),
-        "locale": User.locale,
-        "roles": User.roles,
-        "mfa_enabled": User.mfa_enabled,
-        "version": User.version,
-        "updated_at": User.updated_at,
-    }
-)
+_ACCOUNT: dict[str, Column | Constant | Fields] = _COMMON | {
+    "email": User.email,
+    "email_verified": User.email_verified_at.is_not(None),
+    "locale": User.locale,
+    "roles": User.roles,
+    "mfa_enabled": User.mfa_enabled,
+    "version": User.version,
+    "updated_at": User.updated_at,
+}
+ACCOUNT = Shape(_ACCOUNT)
+MANAGED = Shape(_ACCOUNT | {"is_active": User.is_active, "last_sign_in_at": User.last_sign_in_at})
 
 _profile_by_username = Read(
     PROFILE,
     lambda rows: rows.where(User.username == bindparam("username"), User.is_active),
 )
+_managed_by_id = Read(MANAGED, lambda rows: rows.where(User.id == bindparam("user_id")))
+
+
+async def read_managed(reads: Pool, user_id: str) -> Document:
+    """A user's account for those who manage users, whether it is active or not.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    user = await _managed_by_id.first(reads, user_id=user_id)
+    if user is None:
+        raise NotFoundError
+    return user
 
 
 async def read_profile(reads: Pool, username: str) -> Document:

@@ -167,6 +167,26 @@ async def test_signing_in_to_ones_own_account_does_not_clear_the_address(
     assert wait_of(await guess(client, "bob", PASSWORD)) == 1
 
 
+async def test_an_address_where_people_mistype_now_and_then_does_not_wait(
+    client: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    for number in range(4 * PER_ADDRESS):
+        await fail(client, f"user-{number}", 1)
+        clock.advance(timedelta(minutes=1))
+    pair(await guess(client, "bob", PASSWORD))
+
+
+async def test_an_address_whose_failures_leak_still_waits_when_they_come_fast(
+    client: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    for number in range(PER_ADDRESS):
+        await fail(client, f"user-{number}", 1)
+    clock.advance(timedelta(minutes=2))
+    await fail(client, "ghost-1", 1)
+    await fail(client, "ghost-2", 1)
+    assert wait_of(await guess(client, "bob", PASSWORD)) == 1
+
+
 async def test_addresses_of_one_ipv6_customer_count_as_one(client: httpx.AsyncClient) -> None:
     for number in range(PER_PAIR):
         await fail(client, "ann", 1, address=f"2001:db8:1:2::{number}")
@@ -350,7 +370,7 @@ class TestWhoExists:
     @pytest.mark.parametrize(
         "logins",
         [
-            ("ann", "ann@x.test", "ANN"),
+            ("ann", " Ann ", "ANN"),
             ("ann@x.test", "Ann@X.Test", " ann@x.test "),
             ("ann@x.test", "ann@\uff38.test", "ANN@x.TEST"),
             ("ghost@x.test", "Ghost@X.Test", " ghost@x.test "),
@@ -365,6 +385,14 @@ class TestWhoExists:
             await fail(client, login, 1)
         for login in logins:
             assert wait_of(await guess(client, login)) == 1
+
+    async def test_a_count_does_not_tell_whose_address_it_is(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        await fail(client, "ann", PER_PAIR)
+        assert wait_of(await guess(client, "ann")) == 1
+        await fail(client, "ann@x.test", 1)
+        await fail(client, "bob@x.test", 1)
 
     async def test_nobody_is_counted_by_an_id(
         self, client: httpx.AsyncClient, app: FastAPI

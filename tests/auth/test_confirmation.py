@@ -68,7 +68,7 @@ async def test_the_page_is_the_same_for_every_token(client: httpx.AsyncClient) -
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    for path in ("/confirm-email/page.js", "/confirm-email/page.css"):
+    for path in ("/account-pages/confirm_email.js", "/account-pages/page.css"):
         assert path in pages[0].text
         assert (await client.get(path)).status_code == 200
 

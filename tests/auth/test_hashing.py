@@ -8,6 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from passlib.context import CryptContext
+from passlib.hash import bcrypt
 
 from src.auth.hashing import PasswordHasher
 from src.config import Settings
@@ -17,6 +19,7 @@ from tests.support import PASSWORD, Accounts, Inbox
 
 PROFILE = "/api/v1/users/ann"
 WAIT = 0.4
+LOWER_COST = CryptContext(["bcrypt_sha256"], bcrypt_sha256__rounds=4)
 
 
 async def post(client: httpx.AsyncClient, number: int) -> httpx.Response:
@@ -107,6 +110,33 @@ async def test_a_hash_verifies_its_password_alone(hasher: PasswordHasher) -> Non
     assert await hasher.verify(PASSWORD, stored) == (True, None)
     assert await hasher.verify(PASSWORD + "x", stored) == (False, None)
     assert (await hasher.verify(PASSWORD, None))[0] is False
+
+
+@pytest.mark.parametrize(
+    ("stored", "password"),
+    [
+        pytest.param(LOWER_COST.hash(PASSWORD), "wrong horse", id="lower cost"),
+        pytest.param(bcrypt.using(rounds=4).hash(PASSWORD), "wrong horse", id="plain bcrypt"),
+        pytest.param(bcrypt.using(rounds=4).hash(PASSWORD), "x" * 80, id="too long for it"),
+        pytest.param("!", "wrong horse", id="malformed"),
+    ],
+)
+def test_the_time_does_not_tell_that_a_hash_is_old(
+    tmp_path: Path, stored: str, password: str
+) -> None:
+    hasher = PasswordHasher(
+        Settings(_env_file=None, environment="test", data_dir=tmp_path, bcrypt_rounds=9)
+    )
+
+    def cpu_seconds(known: str) -> float:
+        started_at = time.thread_time()
+        assert hasher._verify(password, known) == (False, None)
+        return time.thread_time() - started_at
+
+    unknown = min(cpu_seconds(hasher._hash_of_nobody) for _ in range(3))
+    old = min(cpu_seconds(stored) for _ in range(3))
+    hasher.close()
+    assert 0.7 < old / unknown < 1.5  # a sixteenth, or nothing at all, without care
 
 
 async def test_the_event_loop_runs_on_meanwhile(hasher: PasswordHasher) -> None:

@@ -8,20 +8,20 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from src.auth import tasks
-from src.jobs import JobContext
-from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox
 from tests.auth.support import (
     ONE_REQUEST_ID,
     RESEND,
+    all_jobs_done,
     code,
     confirm,
+    job_context,
     register,
     rows,
     seen,
     sign_in,
 )
-from tests.support import PATIENCE_SECONDS, Accounts, FrozenClock, Inbox
+from tests.support import Accounts, FrozenClock, Inbox
 
 ANN = "ann@x.test"
 
@@ -30,19 +30,6 @@ async def resend(client: httpx.AsyncClient, email: str, language: str = "en") ->
     """Ask for a new link, with a request id of one's own."""
     headers = ONE_REQUEST_ID | {"Accept-Language": language}
     return await client.post(RESEND, json={"email": email}, headers=headers)
-
-
-async def all_jobs_done(app: FastAPI) -> None:
-    """Wait until the worker has nothing to do."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await rows(app, "SELECT id FROM pgqueuer"):  # noqa: ASYNC110 - a table tells nobody
-            await asyncio.sleep(0.02)
-
-
-def job_context(app: FastAPI) -> JobContext:
-    """What a worker gives to the jobs that a test runs itself."""
-    state = app.state
-    return JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
 
 
 async def test_a_new_link_makes_the_older_ones_dead(
@@ -185,5 +172,5 @@ async def test_a_confirmation_and_requests_for_another_link_at_once(
     else:
         assert code(confirmed) == (400, "invalid_token")
         assert len(links) == 1
-        newest = app.state.credentials.email_links.issue(links[0])
+        newest = app.state.credentials.links.issue("confirm", links[0])
         assert (await confirm(client, newest, registration_secret=secret)).status_code == 204

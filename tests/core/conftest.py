@@ -18,6 +18,7 @@ def plain_settings(tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         public_url="http://plaza.test",
         max_body_bytes=2048,
+        rate_limit_enabled=False,
     )
 
 

@@ -1,17 +1,31 @@
 """What mails say, and what their values cannot do."""
 
 from pathlib import Path
+from typing import get_args
 
 import jinja2
 import pytest
 
+from src.auth.security_events import Notice
 from src.mail import rendering
 from src.mail.rendering import LOCALES, render
 from src.templating import TEMPLATES_DIR
 
 VALUES: dict[str, dict[str, object]] = {
-    "confirm_email": {"link": "https://plaza.example/c", "expires_hours": 24},
+    "address_in_use": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
     "already_registered": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
+    "change_email": {"link": "https://plaza.example/c", "expires_hours": 24},
+    "confirm_email": {"link": "https://plaza.example/c", "expires_hours": 24},
+    "register_again": {"home_url": "https://plaza.example/"},
+    "reset_password": {"link": "https://plaza.example/r", "expires_hours": 1},
+    "security_notice": {
+        "event": "password.changed",
+        "display_name": "Ann",
+        "at": "2026-03-01 12:00 UTC",
+        "address": "192.0.2.7",
+        "device": "Firefox on Linux",
+        "reset_url": "https://plaza.example/forgot-password",
+    },
 }
 
 
@@ -30,9 +44,10 @@ def test_every_mail_makes_sense_in_both_forms(template: str, locale: str) -> Non
 
 
 def test_every_mail_exists_in_every_language_and_form() -> None:
-    names = {path.name for path in (TEMPLATES_DIR / "mail").glob("*.*.*")}
+    paths = (TEMPLATES_DIR / "mail").glob("*.*.*")
+    names = {path.name for path in paths if path.suffix != ".jinja"}
     mails = {name.split(".")[0] for name in names}
-    assert mails >= VALUES.keys()
+    assert mails == VALUES.keys()
     assert names == {
         f"{mail}.{locale}.{form}"
         for mail in mails
@@ -41,10 +56,55 @@ def test_every_mail_exists_in_every_language_and_form() -> None:
     }
 
 
-def test_a_person_without_a_name_is_greeted() -> None:
-    values = VALUES["already_registered"] | {"display_name": ""}
-    assert render("already_registered", "en", values).text.startswith("Hello,\n")
-    assert render("already_registered", "ru", values).text.startswith("Здравствуйте!\n")
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_security_event_has_words_of_its_own(locale: str) -> None:
+    told = {}
+    for event in get_args(Notice):
+        mail = render("security_notice", locale, VALUES["security_notice"] | {"event": event})
+        told[event] = (mail.subject, mail.text)
+        assert mail.subject.isascii() == (locale == "en"), event
+        for body in (mail.text, mail.html):
+            assert "Firefox on Linux, 192.0.2.7" in body, event
+            assert "2026-03-01 12:00 UTC" in body, event
+        assert max(map(len, mail.text.splitlines())) <= 100, event
+        assert "\n\n\n" not in mail.text, event
+    assert len(set(told.values())) == len({subject for subject, _ in told.values()}) == len(told)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_new_password_is_advised_where_it_helps(locale: str) -> None:
+    """Not where the account is gone, another's address, or in an administrator's hands."""
+    advised = set()
+    for event in get_args(Notice):
+        mail = render("security_notice", locale, VALUES["security_notice"] | {"event": event})
+        advised |= {event for body in (mail.text, mail.html) if "/forgot-password" in body}
+    assert set(get_args(Notice)) - advised == {
+        "account.deleted",
+        "account.disabled",
+        "account.enabled",
+        "email.changed",
+        "password.reset_forced",
+        "roles.changed",
+        "sessions.ended_by_administrator",
+    }
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_notice_says_from_where_only_if_it_is_known(locale: str) -> None:
+    values = VALUES["security_notice"]
+    without_address = render("security_notice", locale, values | {"address": None})
+    assert "Firefox on Linux\n" in without_address.text
+    by_administrator = render("security_notice", locale, values | {"address": None, "device": ""})
+    for text in ("From", "Откуда", "None"):
+        assert text not in by_administrator.text
+        assert text not in by_administrator.html
+
+
+@pytest.mark.parametrize("template", ["address_in_use", "already_registered", "security_notice"])
+def test_a_person_without_a_name_is_greeted(template: str) -> None:
+    values = VALUES[template] | {"display_name": ""}
+    assert render(template, "en", values).text.startswith("Hello,\n")
+    assert render(template, "ru", values).text.startswith("Здравствуйте!\n")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""What travels about the second factor."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from src.auth.schemas import Password
+from src.schemas import STORABLE, Input, Output
+
+Code = Annotated[
+    str,
+    Field(min_length=1, max_length=64, description="Of the authenticator app, or a recovery code"),
+    STORABLE,
+]
+
+
+class TotpEnrol(Input):
+    """The password again."""
+
+    current_password: Password
+
+
+class TotpConfirm(Input):
+    """The first code that the app shows."""
+
+    code: Annotated[str, Field(min_length=1, max_length=64), STORABLE]
+
+
+class MfaProof(Input):
+    """Both factors again."""
+
+    current_password: Password
+    code: Code
+
+
+class MfaRead(Output):
+    """What one has of a second factor."""
+
+    totp_enabled: bool
+    confirmed_at: datetime | None
+    recovery_codes_left: int
+
+
+class TotpRead(Output):
+    """A secret to share with an authenticator app; the SVG element may be inlined as it is."""
+
+    secret: Annotated[str, Field(description="In base32, to type in")]
+    otpauth_url: str
+    qr_svg: Annotated[str, Field(description="The URL as a QR code")]
+
+
+class RecoveryCodesRead(Output):
+    """Each stands in for the app once. They are shown this once."""
+
+    recovery_codes: list[str]

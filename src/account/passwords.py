@@ -1,0 +1,177 @@
+"""Changing one's password, knowing the old one or by a mailed link."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src import audit
+from src.account import tasks
+from src.auth import sessions
+from src.auth.backoff import Backoff, password_guessers
+from src.auth.exceptions import InvalidLinkError, TooManyRequestsError
+from src.auth.hashing import PasswordHasher
+from src.auth.links import LinkTokens
+from src.auth.models import EmailLink, Session
+from src.auth.password_policy import PasswordPolicy
+from src.auth.passwords import normalize_password
+from src.auth.reauthentication import Reauthentication
+from src.auth.security_events import SecurityEvents
+from src.auth.throttles import count_attempt
+from src.clock import Clock
+from src.config import Settings
+from src.database import Database
+from src.exceptions import InvalidInputError
+from src.personal_tokens.models import PersonalToken
+from src.security import SessionPrincipal
+from src.shapes import Shape
+from src.statements import Read
+from src.users.models import User
+
+THROTTLE_WINDOW = timedelta(hours=1)
+
+_account_of_live_link = Read(
+    Shape({"id": User.id, "email": User.email}),
+    lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "reset",
+        EmailLink.expires_at > bindparam("now"),
+    ),
+)
+
+
+class PasswordService:
+    """Changes of passwords, in the caller's transaction."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        database: Database,
+        hasher: PasswordHasher,
+        policy: PasswordPolicy,
+        links: LinkTokens,
+        reauthentication: Reauthentication,
+        backoff: Backoff,
+        events: SecurityEvents,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._database = database
+        self._hasher = hasher
+        self._policy = policy
+        self._links = links
+        self._reauthentication = reauthentication
+        self._backoff = backoff
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+
+    async def change(
+        self, caller: SessionPrincipal, current_password: str, new_password: str
+    ) -> None:
+        """Set a new password; the user's other sessions end, and mailed links are dead.
+
+        Raises:
+            InvalidInputError: the new password is too weak, or the current one.
+            WrongPasswordError: the current password is wrong.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
+        """
+        if normalize_password(new_password) == normalize_password(current_password):
+            message = "Choose another password than the current one"
+            raise InvalidInputError.at("body", "new_password", msg=message, type="password_same")
+        await self._policy.require_good(new_password, caller.user["email"], "new_password")
+        # Before the transaction, which would hold a connection meanwhile.
+        password_hash = await self._hasher.hash(new_password)
+        user = await self._reauthentication.require(
+            caller.user_id, caller.session_id, current_password
+        )
+        now = self._clock.now()
+        await self._set(user, password_hash, now)
+        await sessions.end(
+            self._session,
+            now,
+            "password_changed",
+            Session.user_id == user.id,
+            Session.id != caller.session_id,
+        )
+        await self._events.tell(self._session, "password.changed", user)
+
+    async def forgot(self, email: str) -> None:
+        """Mail a link that sets a new password, if the address is that of an account.
+
+        Raises:
+            TooManyRequestsError: asked too often, whether the address is known or not.
+        """
+        now = self._clock.now()
+        async with self._database.independent_transaction() as session:
+            count, window_ends_at = await count_attempt(
+                session, f"forgot:{email}", THROTTLE_WINDOW, now
+            )
+        if count > self._settings.email_links_per_hour:
+            raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+        # The rest is a job, so that a known address takes no longer than others.
+        user_id = await self._session.scalar(select(User.id).where(User.email == email))
+        peer = self._events.peer  # whoever it was, he has not shown to be the user
+        audit.record(self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id)
+        await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
+
+    async def reset(self, token: str, new_password: str) -> None:
+        """Set a new password by a mailed link; sessions and personal tokens end, links are dead.
+
+        It opens no session, and a second factor stays what it was.
+
+        Raises:
+            InvalidLinkError: the link is malformed, used, replaced or expired.
+            InvalidInputError: the new password is too weak; the link stays good.
+        """
+        now = self._clock.now()
+        purpose, link_id = self._links.read(token) or (None, None)
+        if purpose != "reset" or link_id is None:
+            raise InvalidLinkError
+        account = await _account_of_live_link.first(self._database.reads, link_id=link_id, now=now)
+        if account is None:
+            raise InvalidLinkError
+        await self._policy.require_good(new_password, account["email"], "new_password")
+        password_hash = await self._hasher.hash(new_password)
+        user = await self._locked(UUID(account["id"]))
+        used = await self._session.scalar(
+            delete(EmailLink)
+            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+            .returning(EmailLink.id)
+        )
+        if user is None or used is None:
+            raise InvalidLinkError
+        await self._set(user, password_hash, now)
+        await sessions.end_all(self._session, user.id, "password_reset", now)
+        await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
+        # Whoever was kept out by wrong guesses, his own or others', gets in with the new password.
+        network = self._events.peer.network
+        guessers = [
+            guesser
+            for name in (user.email, user.username)
+            for guesser in password_guessers(name, network, self._settings)
+        ]
+        await self._backoff.clear(self._session, guessers)
+        await self._events.tell(self._session, "password.reset", user)
+
+    async def _locked(self, user_id: UUID) -> User | None:
+        """The user, if he may still have a new password.
+
+        The lock orders this against sign-ins, as in src.auth.sign_in.
+        """
+        return await self._session.scalar(
+            select(User)
+            .where(User.id == user_id, User.is_active, User.email_verified_at.is_not(None))
+            .with_for_update()
+        )
+
+    async def _set(self, user: User, password_hash: str, now: datetime) -> None:
+        """Set it, and stop what somebody who knew the old one may have begun."""
+        user.password_hash = password_hash
+        user.updated_at = now
+        await self._session.flush()
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose != "confirm")
+        )

@@ -1,0 +1,46 @@
+"""What travels about one's own account."""
+
+from typing import Literal
+
+from src.auth.schemas import LinkToken, Password
+from src.schemas import Input, Output
+from src.users.schemas import Email
+
+
+class PasswordChange(Input):
+    """A new password."""
+
+    current_password: Password
+    new_password: Password
+
+
+class PasswordForgotten(Input):
+    """Whom to mail a link that sets a new password."""
+
+    email: Email
+
+
+class ResetRequested(Output):
+    """The same for every address."""
+
+    status: Literal["reset_sent"] = "reset_sent"
+
+
+class PasswordReset(Input):
+    """The mailed token, and a new password."""
+
+    token: LinkToken
+    new_password: Password
+
+
+class EmailChange(Input):
+    """A new address."""
+
+    new_email: Email
+    current_password: Password
+
+
+class EmailChangeRequested(Output):
+    """The same for every address."""
+
+    status: Literal["confirmation_sent"] = "confirmation_sent"

@@ -1,0 +1,29 @@
+"""Dependencies of administration."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Security
+
+from src.administration.service import AdministrationService
+from src.auth.dependencies import CredentialsDep, SecondFactorDep, SecurityEventsDep
+from src.database import SessionDep
+from src.dependencies import ClockDep
+from src.schemas import Id
+from src.security import Principal, current_principal
+
+
+async def get_administration_service(
+    session: SessionDep,
+    credentials: CredentialsDep,
+    second_factor: SecondFactorDep,
+    events: SecurityEventsDep,
+    clock: ClockDep,
+) -> AdministrationService:
+    """The administration service on the request's session."""
+    return AdministrationService(session, credentials.hasher, second_factor, events, clock)
+
+
+AdministrationServiceDep = Annotated[AdministrationService, Depends(get_administration_service)]
+UserManager = Annotated[Principal, Security(current_principal, scopes=["users:manage"])]
+AuditReader = Annotated[Principal, Security(current_principal, scopes=["audit:read"])]
+UserId = Annotated[Id, Path(alias="user", description="The id")]

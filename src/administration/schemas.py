@@ -1,0 +1,71 @@
+"""What travels between administrators and us."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+
+from src.pagination import DEFAULT_LIMIT, Cursor, Limit
+from src.permissions import Role
+from src.schemas import SINGLE_LINE, Id, Input, Output, Timestamp, left_out
+
+
+def _sorted_without_repeats(roles: list[Role]) -> list[Role]:
+    return sorted(set(roles))
+
+
+Roles = Annotated[list[Role], Field(max_length=20), AfterValidator(_sorted_without_repeats)]
+# A part of a username, a name or an address.
+SearchText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), SINGLE_LINE
+]
+# What an event is called, such as `sign_in.failed`.
+Action = Annotated[str, Field(max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+
+
+class UserFilter(Input):
+    """Which users to list."""
+
+    q: Annotated[
+        SearchText | None, Field(description="A part of the username, name or address")
+    ] = None
+    role: Role | None = None
+    is_active: bool | None = None
+    email_verified: bool | None = None
+    created_after: Timestamp | None = None
+    created_before: Timestamp | None = None
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class ManagedUserUpdate(Input):
+    """The fields to change; those left out stay as they are."""
+
+    is_active: bool = left_out()
+    roles: Roles = left_out()
+
+
+class AuditFilter(Input):
+    """Which entries of the audit log to list."""
+
+    user_id: Id | None = None
+    actor_id: Id | None = None
+    action: Action | None = None
+    since: Annotated[Timestamp | None, Field(description="From this moment on")] = None
+    until: Annotated[Timestamp | None, Field(description="Before this moment")] = None
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class AuditEntryRead(Output):
+    """One event: `actor_id` did it to `user_id`; null for nobody who was signed in."""
+
+    id: UUID
+    at: datetime
+    action: str
+    actor_id: UUID | None
+    user_id: UUID | None
+    address: str | None
+    device: str
+    details: dict[str, JsonValue]

@@ -1,0 +1,133 @@
+"""What administrators do to accounts. Each change is in the audit log, and its owner is told."""
+
+import secrets
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.account import tasks
+from src.administration.exceptions import EmailNotVerifiedError
+from src.administration.schemas import ManagedUserUpdate
+from src.auth.hashing import PasswordHasher
+from src.auth.models import EmailLink, Session
+from src.auth.second_factor import SecondFactor
+from src.auth.security_events import Notice, SecurityEvents
+from src.auth.sessions import end
+from src.clock import Clock
+from src.exceptions import NotFoundError
+from src.permissions import ADMIN
+from src.personal_tokens.models import PersonalToken
+from src.responses import IfMatch
+from src.users.administrators import require_another_administrator
+from src.users.models import User
+
+
+class AdministrationService:
+    """Changes to users by one of those who manage them, in the caller's transaction.
+
+    Every method raises NotFoundError when there is no such user.
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        hasher: PasswordHasher,
+        second_factor: SecondFactor,
+        events: SecurityEvents,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._hasher = hasher
+        self._second_factor = second_factor
+        self._events = events
+        self._clock = clock
+
+    async def update(
+        self, admin_id: UUID, user_id: UUID, changes: ManagedUserUpdate, if_match: IfMatch
+    ) -> User:
+        """Disable or enable a user, or set his roles. Disabling ends his sessions.
+
+        Raises:
+            PreconditionFailedError: the account has changed since the caller read it.
+            LastAdministratorError: no other active administrator would be left.
+            EmailNotVerifiedError: roles for somebody whose address is not confirmed.
+        """
+        given = changes.model_dump(exclude_unset=True)
+        if given.get("is_active") is False or ADMIN not in given.get("roles", [ADMIN]):
+            user = await self._session.get(User, user_id)
+            if user:
+                await require_another_administrator(self._session, user)
+        user = await self._locked(user_id)
+        if_match.check(user.version)
+        before = {name: getattr(user, name) for name in given}
+        if given.get("roles") and not user.email_verified:
+            raise EmailNotVerifiedError
+        for name, value in given.items():
+            setattr(user, name, value)
+        changed = [name for name in given if before[name] != given[name]]
+        if not changed:
+            return user
+        user.updated_at = self._clock.now()
+        await self._session.flush()
+        if not user.is_active:
+            await self._end_sessions(user, "disabled")
+        for name in changed:
+            notice: Notice = "roles.changed"
+            if name == "is_active":
+                notice = "account.enabled" if user.is_active else "account.disabled"
+            await self._events.tell(
+                self._session, notice, user, by=admin_id, before=before[name], after=given[name]
+            )
+        return user
+
+    async def end_sessions(self, admin_id: UUID, user_id: UUID) -> None:
+        """End every session of a user."""
+        user = await self._locked(user_id)
+        if await self._end_sessions(user, "ended_by_administrator"):
+            await self._events.tell(
+                self._session, "sessions.ended_by_administrator", user, by=admin_id
+            )
+
+    async def force_password_reset(self, admin_id: UUID, user_id: UUID) -> None:
+        """Make the password useless and mail a link to set another.
+
+        The sessions end, personal access tokens and links mailed before are revoked.
+
+        Raises:
+            OverloadedError: too many passwords wait to be hashed.
+        """
+        # A hash like any other, so that nothing shows from outside; nobody knows its password.
+        password_hash = await self._hasher.hash(secrets.token_urlsafe(32))
+        user = await self._locked(user_id)
+        user.password_hash = password_hash
+        user.updated_at = self._clock.now()
+        await self._session.flush()
+        await self._end_sessions(user, "password_reset_forced")
+        await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user_id))
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose != "confirm")
+        )
+        await self._events.tell(self._session, "password.reset_forced", user, by=admin_id)
+        await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
+
+    async def remove_second_factor(self, admin_id: UUID, user_id: UUID) -> None:
+        """Let somebody who lost his authenticator app and his codes sign in by password alone."""
+        user = await self._locked(user_id)
+        if user.mfa_enabled:
+            await self._second_factor.remove(user, by=admin_id)
+
+    async def _locked(self, user_id: UUID) -> User:
+        """The user as he is now; nobody signs in as him until the transaction ends."""
+        user = await self._session.scalar(
+            select(User)
+            .where(User.id == user_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        if user is None:
+            raise NotFoundError
+        return user
+
+    async def _end_sessions(self, user: User, reason: str) -> list[UUID]:
+        return await end(self._session, self._clock.now(), reason, Session.user_id == user.id)

@@ -1,0 +1,172 @@
+"""Changing the address of an account.
+
+It switches when whoever receives mail at the new address follows the link and proves to be the
+account's owner: somebody who gets the link of a mistyped address cannot make the account his.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.auth import tasks
+from src.auth.backoff import password_guessers
+from src.auth.exceptions import (
+    ConfirmationProofRequiredError,
+    InvalidLinkError,
+    TooManyRequestsError,
+    WrongPasswordError,
+)
+from src.auth.models import EmailLink, Registration
+from src.auth.reauthentication import Reauthentication
+from src.auth.security_events import SecurityEvents
+from src.auth.throttles import count_attempt
+from src.clock import Clock
+from src.config import Settings
+from src.exceptions import InvalidInputError
+from src.pool import Pool
+from src.security import Principal, SessionPrincipal
+from src.shapes import Shape
+from src.statements import Read
+from src.users.models import User
+
+MAX_REGISTRATIONS_MEANWHILE = 3
+THROTTLE_WINDOW = timedelta(hours=1)
+
+_live_link = Read(
+    Shape({"user_id": EmailLink.user_id}),
+    lambda rows: rows.where(
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "change",
+        EmailLink.expires_at > bindparam("now"),
+    ),
+)
+
+
+class EmailChangeService:
+    """Changes of address, in the caller's transaction."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        reads: Pool,
+        reauthentication: Reauthentication,
+        events: SecurityEvents,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._reads = reads
+        self._reauthentication = reauthentication
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+
+    async def request(
+        self, caller: SessionPrincipal, new_email: str, current_password: str
+    ) -> None:
+        """Mail a link to the new address and tell the old one; older links of changes are dead.
+
+        Whether somebody has the address already is found out by the job that mails the link.
+
+        Raises:
+            InvalidInputError: it is the address that the account has.
+            WrongPasswordError: the password is not the account's.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
+            TooManyRequestsError: asked too often, by this user or for this address.
+        """
+        if new_email == caller.user["email"]:
+            message = "This is the address of your account already"
+            raise InvalidInputError.at("body", "new_email", msg=message, type="email_unchanged")
+        user = await self._reauthentication.require(
+            caller.user_id, caller.session_id, current_password
+        )
+        now = self._clock.now()
+        # In this transaction: a refused one leaves the count where it is, at the limit.
+        for subject in (f"email-change:{user.id}", f"email-change-to:{new_email}"):
+            count, window_ends_at = await count_attempt(
+                self._session, subject, THROTTLE_WINDOW, now
+            )
+            if count > self._settings.email_links_per_hour:
+                raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose == "change")
+        )
+        await tasks.send_link(
+            self._session,
+            self._settings,
+            user.id,
+            user.locale,
+            now,
+            purpose="change",
+            new_email=new_email,
+        )
+        await self._events.tell(self._session, "email.change_requested", user)
+
+    async def confirm(self, link_id: UUID, password: str | None, caller: Principal | None) -> None:
+        """Switch to the new address. The proof is the password, or a session of the account.
+
+        Raises:
+            InvalidLinkError: the link is used, replaced or expired, or another account has
+                confirmed the address meanwhile.
+            ConfirmationProofRequiredError: neither password nor caller is the account's.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
+        """
+        now = self._clock.now()
+        link = await _live_link.first(self._reads, link_id=link_id, now=now)
+        if link is None:
+            raise InvalidLinkError
+        user = await self._proven_user(UUID(link["user_id"]), password, caller)
+        new_email = await self._session.scalar(
+            delete(EmailLink)
+            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+            .returning(EmailLink.new_email)
+        )
+        if new_email is None:
+            raise InvalidLinkError
+        await self._take_address(user.id, new_email, now)
+        # With them, a registration of the old address could still claim this account.
+        await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
+        await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
+        await self._events.tell(self._session, "email.changed", user, also_to=new_email)
+
+    async def _proven_user(
+        self, user_id: UUID, password: str | None, caller: Principal | None
+    ) -> User:
+        """The user, locked."""
+        if caller and caller.session_id and caller.user_id == user_id:
+            user = await self._session.get(User, user_id, with_for_update=True)
+            if user is None:
+                raise InvalidLinkError
+            return user
+        if password is None:
+            raise ConfirmationProofRequiredError
+        guessers = password_guessers(str(user_id), self._events.peer.network, self._settings)
+        try:
+            return await self._reauthentication.prove(user_id, password, guessers)
+        except WrongPasswordError:
+            raise ConfirmationProofRequiredError from None
+
+    async def _take_address(self, user_id: UUID, email: str, now: datetime) -> None:
+        """Give the account the address, unless another has confirmed it."""
+        switch = (
+            update(User)
+            .where(User.id == user_id)
+            .values(email=email, email_verified_at=now, updated_at=now, version=User.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+        # Whoever opened such an account has never shown that the address is his.
+        never_confirmed = delete(User).where(
+            User.email == email, User.email_verified_at.is_(None), User.id != user_id
+        )
+        for _ in range(MAX_REGISTRATIONS_MEANWHILE):
+            await self._session.execute(never_confirmed)
+            try:
+                async with self._session.begin_nested():
+                    await self._session.execute(switch)
+            except IntegrityError:
+                continue
+            return
+        raise InvalidLinkError

@@ -1,0 +1,65 @@
+"""What OAuth clients and resource servers learn of tokens, keys and this server."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from src.schemas import Output
+
+
+class Introspection(Output):
+    """What a token is worth (RFC 7662, section 2.2); a token that is not valid has `active` alone.
+
+    `token_type` tells a refresh token, which opens nothing but the token endpoint, from an access
+    token.
+    """
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    username: str | None = None
+    token_type: Literal["bearer", "refresh_token"] | None = None
+    exp: int | None = None
+    iat: int | None = None
+    nbf: int | None = None
+    sub: str | None = None
+    aud: str | None = None
+    iss: str | None = None
+    jti: str | None = None
+    sid: Annotated[str | None, Field(description="The session")] = None
+    auth_time: Annotated[int | None, Field(description="When the user signed in")] = None
+
+
+class JsonWebKey(Output):
+    """The public half of a key on P-256 (RFC 7517; RFC 7518, section 6.2)."""
+
+    kty: Literal["EC"] = "EC"
+    crv: Literal["P-256"] = "P-256"
+    x: str
+    y: str
+    kid: str
+    alg: Literal["ES256"] = "ES256"
+    use: Literal["sig"] = "sig"
+
+
+class JsonWebKeySet(Output):
+    """The keys that access tokens may be signed with."""
+
+    keys: list[JsonWebKey]
+
+
+class AuthorizationServer(Output):
+    """Where this server's endpoints are, and what they support (RFC 8414, section 2)."""
+
+    issuer: str
+    token_endpoint: str
+    revocation_endpoint: str
+    introspection_endpoint: str
+    jwks_uri: str
+    service_documentation: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_methods_supported: list[str]

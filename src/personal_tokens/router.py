@@ -1,0 +1,67 @@
+"""Personal access tokens over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from src.database import ReadsDep
+from src.exceptions import NotFoundError
+from src.pagination import page_response
+from src.personal_tokens.dependencies import PersonalTokenServiceDep
+from src.personal_tokens.reads import PERSONAL_TOKEN, list_tokens, read_token
+from src.personal_tokens.schemas import (
+    PersonalTokenCreate,
+    PersonalTokenCreated,
+    PersonalTokenFilter,
+    PersonalTokenRead,
+)
+from src.responses import DocumentResponse
+from src.schemas import Id, Page
+from src.users.dependencies import SignedInUser
+
+router = APIRouter(prefix="/users/me/tokens", tags=["personal tokens"])
+
+
+@router.get("", response_model=Page[PersonalTokenRead])
+async def list_(
+    request: Request,
+    which: Annotated[PersonalTokenFilter, Query()],
+    me: SignedInUser,
+    reads: ReadsDep,
+) -> Response:
+    """One's own tokens, newest first."""
+    rows = await list_tokens(reads, me.user_id, which)
+    return page_response(request, rows, which.limit, "created_at")
+
+
+# No Idempotency-Key: the answer holds the token, which is stored nowhere.
+@router.post("", status_code=201, response_model=PersonalTokenCreated)
+async def create(
+    request: Request,
+    me: SignedInUser,
+    data: PersonalTokenCreate,
+    tokens: PersonalTokenServiceDep,
+) -> Response:
+    """Make a token for a program; its text is shown this once."""
+    token, text = await tokens.create(me, data)
+    document = PERSONAL_TOKEN.of_entity(token) | {"token": text}
+    headers = {
+        "Location": f"{request.scope['path']}/{token.id}",
+        "Cache-Control": "no-store",
+    }
+    return DocumentResponse(document, status_code=201, headers=headers)
+
+
+@router.get("/{token_id}", response_model=PersonalTokenRead)
+async def read(token_id: Id, me: SignedInUser, reads: ReadsDep) -> Response:
+    """One of one's own tokens."""
+    token = await read_token(reads, me.user_id, token_id)
+    if token is None:
+        raise NotFoundError
+    return DocumentResponse(token)
+
+
+@router.delete("/{token_id}", status_code=204, response_class=Response)
+async def delete(token_id: Id, me: SignedInUser, tokens: PersonalTokenServiceDep) -> None:
+    """Delete one of one's own tokens; it is dead at the next request."""
+    await tokens.delete(me.user_id, token_id)

@@ -1,0 +1,99 @@
+"""Where requests are counted: in the memory of this process, or in Redis for all processes."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from typing import Any, Protocol
+
+from limits.aio.storage import RedisStorage
+from redis.asyncio import BlockingConnectionPool
+
+logger = logging.getLogger(__name__)
+
+MAX_COUNTED = 100_000  # subjects in memory; past them, the one not seen for longest is forgotten
+REDIS_CONNECTIONS = 20
+REDIS_SECONDS = 0.1  # that a request waits for Redis
+AWAY_SECONDS = 1.0  # a Redis that did not answer is asked again this often, by one request
+LOG_SECONDS = 60.0
+KEY_PREFIX = "plaza"
+
+
+class Counts(Protocol):
+    """Counts requests of subjects, in windows of time that have a number each."""
+
+    async def count(self, subject: str, window: int, seconds: int) -> int:
+        """Count one more; `seconds` after a window began, its count may be forgotten.
+
+        Returns:
+            The requests of the subject in the window, with this one.
+        """
+
+
+class MemoryCounts:
+    """Counts of this process.
+
+    The storage in memory that limits has would look at every key for every request.
+    """
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def count(self, subject: str, window: int, seconds: int) -> int:  # noqa: ARG002 - see MAX_COUNTED
+        """Count one more."""
+        counts = self._counts
+        counted_in, count = counts.get(subject, (window, 0))
+        count = count + 1 if counted_in == window else 1
+        counts[subject] = (window, count)
+        counts.move_to_end(subject)
+        if len(counts) > MAX_COUNTED:
+            counts.popitem(last=False)
+        return count
+
+
+class SharedCounts:
+    """Counts of all processes together, in Redis or Valkey.
+
+    While that is away or slow, each process counts for itself: no request fails for it.
+    """
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        self._pool = BlockingConnectionPool.from_url(
+            f"{scheme.replace('valkey', 'redis')}://{rest}",  # the same protocol
+            max_connections=REDIS_CONNECTIONS,
+            timeout=REDIS_SECONDS,
+        )
+        options: dict[str, Any] = {"implementation": "redispy", "connection_pool": self._pool}
+        self._storage = RedisStorage("redis://", key_prefix=KEY_PREFIX, **options)
+        self._own = MemoryCounts()
+        self._away = False
+        self._asked_again_at = self._logged_again_at = time.monotonic()
+
+    async def count(self, subject: str, window: int, seconds: int) -> int:
+        """Count one more."""
+        now = time.monotonic()
+        if self._away:
+            if now < self._asked_again_at:
+                return await self._own.count(subject, window, seconds)
+            self._asked_again_at = now + AWAY_SECONDS  # the others need not wait for this one
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                count = await self._storage.incr(f"{subject}/{window}", seconds)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong there, requests go on
+            self._note_away(error)
+            return await self._own.count(subject, window, seconds)
+        self._away = False
+        return count
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.disconnect()
+
+    def _note_away(self, error: Exception) -> None:
+        now = time.monotonic()
+        self._away, self._asked_again_at = True, now + AWAY_SECONDS
+        if now >= self._logged_again_at:
+            self._logged_again_at = now + LOG_SECONDS
+            name = type(error).__name__
+            logger.warning("REDIS_URL: %s, so this process counts requests for itself", name)

@@ -1,0 +1,77 @@
+"""Short ways to change passwords and addresses over HTTP, and to make requests meet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from tests.auth.support import ONE_REQUEST_ID
+from tests.support import PASSWORD, PATIENCE_SECONDS, Account
+
+PASSWORD_PATH = "/api/v1/users/me/password"
+EMAIL_PATH = "/api/v1/users/me/email"
+FORGOT = "/api/v1/auth/password/forgot"
+RESET = "/api/v1/auth/password/reset"
+
+NEW_PASSWORD = "a heron in the shallows"
+INVALID_TOKEN = (400, "invalid_token")
+WRONG_PASSWORD = (400, "wrong_password")
+
+
+async def change_password(
+    client: httpx.AsyncClient,
+    account: Account,
+    new_password: str = NEW_PASSWORD,
+    current_password: str = PASSWORD,
+) -> httpx.Response:
+    """Change one's own password."""
+    body = {"current_password": current_password, "new_password": new_password}
+    headers = account.headers | ONE_REQUEST_ID
+    return await client.post(PASSWORD_PATH, json=body, headers=headers)
+
+
+async def change_email(
+    client: httpx.AsyncClient, account: Account, new_email: str, current_password: str = PASSWORD
+) -> httpx.Response:
+    """Ask for a change of one's own address."""
+    body = {"new_email": new_email, "current_password": current_password}
+    return await client.post(EMAIL_PATH, json=body, headers=account.headers | ONE_REQUEST_ID)
+
+
+async def forgot(client: httpx.AsyncClient, email: str) -> httpx.Response:
+    """Ask for a link that sets a new password."""
+    return await client.post(FORGOT, json={"email": email}, headers=ONE_REQUEST_ID)
+
+
+async def reset(
+    client: httpx.AsyncClient, token: str, new_password: str = NEW_PASSWORD
+) -> httpx.Response:
+    """Set a new password by a link."""
+    body = {"token": token, "new_password": new_password}
+    return await client.post(RESET, json=body, headers=ONE_REQUEST_ID)
+
+
+@asynccontextmanager
+async def locked_account(app: FastAPI, username: str) -> AsyncIterator[None]:
+    """Nobody else can lock the account while the block runs: requests wait where they would."""
+    async with app.state.database.independent_transaction() as session:
+        await session.execute(
+            text("SELECT id FROM users WHERE username = :username FOR UPDATE"),
+            {"username": username},
+        )
+        yield
+
+
+async def all_wait(app: FastAPI, count: int) -> None:
+    """Wait until so many requests wait for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS), app.state.database.sessions() as session:
+        while await session.scalar(waiting) < count:
+            await session.rollback()
+            await asyncio.sleep(0.01)
