@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from src.auth.exceptions import InvalidMfaCodeError
+from src.auth.models import Session
 from src.auth.second_factor import SecondFactor
 from src.config import Settings
 from src.users.models import User
@@ -373,6 +374,25 @@ class TestSigningOut:
         answer = await browser.post(WEB_LOGOUT, headers={"Cookie": cookie})
         assert answer.status_code == 204
         assert is_cleared(answer)
+
+    async def test_a_forged_cookie_ends_nothing(self, browser: httpx.AsyncClient) -> None:
+        access, cookie = await log_in(browser), browser.cookies[COOKIE]
+        forged = cookie[:40] + ("A" if cookie[40] != "A" else "B") + cookie[41:]
+        headers = {"Cookie": f"{COOKIE}={forged}"}
+        browser.cookies.clear()
+        assert (await browser.post(WEB_LOGOUT, headers=headers)).status_code == 204
+        assert (await whoami(browser, access)).status_code == 200
+
+    async def test_the_session_of_a_client_with_a_secret_is_not_for_here(
+        self, browser: httpx.AsyncClient, app: FastAPI
+    ) -> None:
+        access = await log_in(browser)
+        await change(app, update(Session).values(client_id="robot"))
+        headers = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+        browser.cookies.clear()
+        assert code(await browser.post(REFRESH, headers=headers)) == INVALID_GRANT
+        assert (await browser.post(WEB_LOGOUT, headers=headers)).status_code == 204
+        assert (await whoami(browser, access)).status_code == 200
 
     async def test_a_spent_cookie_signs_out_too(self, browser: httpx.AsyncClient) -> None:
         await log_in(browser)
