@@ -115,7 +115,9 @@ async def enqueue(database: Database, fail: Callable[[], None]) -> None:
     async with database.independent_transaction() as session:
         await session.execute(text("SELECT 1"))
         fail()
-        await already_registered.enqueue(session, AlreadyRegistered(user_id=uuid7()))
+        with pytest.raises(DatabaseUnavailableError) as caught:  # before the rollback fails too
+            await already_registered.enqueue(session, AlreadyRegistered(user_id=uuid7()))
+        raise caught.value
 
 
 @pytest.mark.parametrize("way", [change, commit, enqueue])
