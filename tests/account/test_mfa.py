@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from src.config import PROJECT_ROOT, Settings
 from src.main import create_app
-from tests.account.support import (
+from tests.account.phone import (
     CONFIRM_TOTP,
     MFA,
     RECOVERY_CODES,
