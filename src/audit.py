@@ -4,16 +4,21 @@ A trigger refuses to change or delete them. They name users by id without a fore
 stay when an account is deleted.
 """
 
+import json
+from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, case
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database import Base, Identified
 from src.peer import Peer
+from src.personal_data import Section, rows_of
+from src.pool import Pool
+from src.shapes import Document, Shape
 
 
 class AuditEntry(Identified, Base):
@@ -62,3 +67,27 @@ def record(
             details=details,
         )
     )
+
+
+_by_oneself = AuditEntry.actor_id == AuditEntry.user_id
+# What an administrator did is about the user; from where is not.
+_ENTRY = Shape(
+    {
+        "id": AuditEntry.id,
+        "at": AuditEntry.at,
+        "action": AuditEntry.action,
+        "by_oneself": _by_oneself,
+        "address": case((_by_oneself, AuditEntry.address)),
+        "device": case((_by_oneself, AuditEntry.device)),
+        "details": AuditEntry.details,
+    }
+)
+_about_user = rows_of("audit_log", AuditEntry.user_id, _ENTRY, AuditEntry.at, AuditEntry.id)
+
+
+async def _documents(reads: Pool, user_id: UUID) -> AsyncIterator[Document]:
+    async for entry in _about_user.documents(reads, user_id):
+        yield entry | {"details": json.loads(entry["details"])}
+
+
+PERSONAL_DATA = [Section(_about_user.name, _about_user.tables, _documents)]

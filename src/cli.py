@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from logging.config import fileConfig
 
@@ -18,6 +19,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
 
+from src.administration.commands import describe_create_admin
+from src.auth import commands
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
@@ -132,17 +135,29 @@ def openapi() -> None:
 
 
 COMMANDS = {"serve": serve, "worker": worker, "migrate": migrate, "openapi": openapi}
+# Those of features: each describes its arguments, and sets what runs with them as `run`.
+FEATURE_COMMANDS = {
+    "create-admin": describe_create_admin,
+    "keys": commands.describe_keys,
+    "clients": commands.describe_clients,
+}
 
 
 def main() -> None:
     """Run the command named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m src")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    choices = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
-        commands.add_parser(name, help=function.__doc__)
-    chosen = parser.parse_args().command
+        choices.add_parser(name, help=function.__doc__).set_defaults(run=function)
+    for name, describe in FEATURE_COMMANDS.items():
+        describe(choices.add_parser(name, help=describe.__doc__))
+    arguments = vars(parser.parse_args())
+    run = arguments.pop("run")
     try:
-        COMMANDS[chosen]()
+        if run in COMMANDS.values():
+            run()
+        elif told := asyncio.run(_in_transaction(run, arguments)):
+            print(told)
     except ValidationError as error:
         reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
@@ -150,6 +165,15 @@ def main() -> None:
         parser.exit(1, f"{str(error) or type(error).__name__}\n")
     except DBAPIError as error:
         parser.exit(1, f"The database refused: {error.orig}\n")
+
+
+async def _in_transaction(
+    run: Callable[..., Awaitable[str]], arguments: Mapping[str, object]
+) -> str:
+    """What a feature's command has to say, once its changes are committed."""
+    settings = Settings()
+    async with open_database(settings) as database, database.independent_transaction() as session:
+        return await run(session, settings, Clock(), **arguments)
 
 
 def _reason(item: ErrorDetails) -> str:

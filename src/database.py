@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import TIMESTAMP, MetaData, Text, Uuid, event, func
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -105,6 +105,7 @@ class Database:
             pool_timeout=settings.database_wait_seconds,
         )
         event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(engine.sync_engine, "handle_error", _name_outage)
         return cls(
             url=url,
             engine=engine,
@@ -134,6 +135,13 @@ def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
     driver_connection: asyncpg.Connection = connection.driver_connection
     if driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _name_outage(context: ExceptionContext) -> DatabaseUnavailableError | None:
+    """An error of the network is the database's, here where nothing else is talked to."""
+    if isinstance(context.original_exception, OSError):
+        return DatabaseUnavailableError()
+    return None
 
 
 @asynccontextmanager

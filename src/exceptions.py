@@ -241,12 +241,18 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             | asyncpg.InsufficientResourcesError()
             | asyncpg.InterfaceError()
             | asyncpg.InternalClientError()  # the connection was cut off in mid-conversation
-            | ConnectionError()
-            | TimeoutError()
         ):
-            logger.warning("database unavailable: %s", type(cause).__name__)
-            return _respond(request, DatabaseUnavailableError())
+            return _respond_unavailable(request, cause)
     raise error
+
+
+async def _handle_outage(request: Request, error: DatabaseUnavailableError) -> Response:
+    return _respond_unavailable(request, error.__cause__)
+
+
+def _respond_unavailable(request: Request, cause: BaseException | None) -> Response:
+    logger.warning("database unavailable: %s", type(cause).__name__)
+    return _respond(request, DatabaseUnavailableError())
 
 
 async def _handle_pool_timeout(request: Request, _: PoolTimeoutError) -> Response:
@@ -267,6 +273,7 @@ def install(app: FastAPI) -> None:
     """Answer every kind of error with a problem document."""
     handlers: dict[type[Exception], Any] = {
         AppError: _handle_app_error,
+        DatabaseUnavailableError: _handle_outage,
         HTTPException: _handle_http_exception,
         RequestValidationError: _handle_validation_error,
         PoolTimeoutError: _handle_pool_timeout,
@@ -274,8 +281,6 @@ def install(app: FastAPI) -> None:
         asyncpg.PostgresError: _handle_database_error,
         asyncpg.InterfaceError: _handle_database_error,
         asyncpg.InternalClientError: _handle_database_error,
-        ConnectionError: _handle_database_error,
-        TimeoutError: _handle_database_error,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

@@ -17,6 +17,7 @@ from src.database import Base, ReadsDep, TransactionDep
 from src.dependencies import ClockDep
 from src.exceptions import AppError, ConflictError, InvalidInputError
 from src.jobs import JobContext, Schedule
+from src.personal_data import rows_of
 from src.pool import Transaction
 from src.security import Principal, current_principal
 from src.shapes import Shape
@@ -188,6 +189,14 @@ async def _forget_old_keys(context: JobContext) -> None:
         )
 
 
+PERSONAL_DATA = [
+    rows_of(
+        "idempotency_keys",
+        IdempotencyRecord.user_id,
+        Shape({"key": IdempotencyRecord.key, "created_at": IdempotencyRecord.created_at}),
+        IdempotencyRecord.key,
+    )
+]
 SCHEDULES = [Schedule("idempotency.forget_old_keys", "17 * * * *", _forget_old_keys)]
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, driver_connection
+from src.exceptions import DatabaseUnavailableError
 from src.mail.gateway import Mailer
 
 logger = logging.getLogger(__name__)
@@ -65,9 +66,16 @@ class Task(Generic[Payload]):
     run: Callable[[JobContext, Payload], Awaitable[None]]
 
     async def enqueue(self, session: AsyncSession, payload: Payload) -> None:
-        """Add a job to the session's transaction."""
-        driver = AsyncpgDriver(await driver_connection(session))
-        await Queries(driver).enqueue(self.name, payload.model_dump_json().encode())
+        """Add a job to the session's transaction.
+
+        Raises:
+            DatabaseUnavailableError: the database is away.
+        """
+        queries = Queries(AsyncpgDriver(await driver_connection(session)))
+        try:
+            await queries.enqueue(self.name, payload.model_dump_json().encode())
+        except OSError as error:
+            raise DatabaseUnavailableError from error
 
 
 @dataclass(frozen=True, slots=True)

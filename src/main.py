@@ -7,46 +7,55 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
-from src import docs, exceptions, idempotency, jobs, openapi
+from src import audit, docs, exceptions, idempotency, jobs, openapi
 from src.account import tasks as account_tasks
+from src.account.data_router import router as account_data_router
 from src.account.mfa_router import router as mfa_router
 from src.account.router import router as account_router
 from src.administration.router import router as administration_router
+from src.auth import personal_data as auth_data
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.oauth_router import router as oauth_router
 from src.auth.oauth_router import well_known_router
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
+from src.auth.web_router import router as web_sign_in_router
 from src.clock import Clock
 from src.config import Settings
+from src.cors import ExactCORSMiddleware
 from src.database import open_database
 from src.health import router as health_router
 from src.jobs import JobContext, Task, Worker
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.peer import load_device_names
+from src.personal_tokens import personal_data as personal_tokens_data
 from src.personal_tokens import tasks as personal_tokens_tasks
 from src.personal_tokens.authenticator import PersonalTokenAuthenticator
 from src.personal_tokens.router import router as personal_tokens_router
 from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
+from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
 from src.rate_limits import RateLimitMiddleware, RateLimits
+from src.users import personal_data as users_data
 from src.users.router import router as users_router
 
 API_PREFIX = "/api/v1"
-# The first match counts: administration's /users/{user} comes after /users/me.
+# The first match counts: /users/{user} comes after /users/me.
 API_ROUTERS = [
     account_router,
+    account_data_router,
     auth_router,
     mfa_router,
     oauth_router,
     personal_tokens_router,
     posts_router,
     users_router,
+    web_sign_in_router,
     administration_router,
 ]
 CORS_REQUEST_HEADERS = [
@@ -74,6 +83,16 @@ MAILING_PATHS = [
     f"{API_PREFIX}/auth/email/resend",
     f"{API_PREFIX}/auth/password/forgot",
     f"{API_PREFIX}/users/me/email",
+    f"{API_PREFIX}/users/me/tokens",
+]
+# The sections of GET /users/me/export, in their order.
+PERSONAL_DATA = [
+    *users_data.PERSONAL_DATA,
+    *auth_data.PERSONAL_DATA,
+    *personal_tokens_data.PERSONAL_DATA,
+    *posts_data.PERSONAL_DATA,
+    *idempotency.PERSONAL_DATA,
+    *audit.PERSONAL_DATA,
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
@@ -104,6 +123,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     app.state.settings = settings
     app.state.clock = clock or Clock()
+    app.state.personal_data = PERSONAL_DATA
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
@@ -123,7 +143,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         )
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            ExactCORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=CORS_REQUEST_HEADERS,
@@ -139,6 +159,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the process needs, run the worker beside the server, close in reverse order."""
     settings: Settings = app.state.settings
+    load_device_names()
     async with open_database(settings) as database:
         app.state.database = database
         credentials = app.state.credentials = Credentials.create(
@@ -160,6 +181,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if worker_task:
                 await worker_task
             credentials.hasher.close()
+            await credentials.password_policy.close()
             if settings.rate_limit_enabled:
                 await app.state.rate_limits.close()
             gc.unfreeze()

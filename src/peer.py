@@ -1,5 +1,6 @@
 """Who is at the other end of a request: a network address, and a device by its own account."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -15,7 +16,9 @@ MAX_USER_AGENT = 300
 MAX_HOPS = 20
 MAX_ADDRESS = 45  # the longest form of IPv6
 MAX_REMEMBERED = 4096  # addresses: to read one takes longer than to count a request
+MAX_NAME = 40
 UNKNOWN_DEVICE = "unknown device"
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9 _+()-]")
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -35,13 +38,9 @@ class Peer:
     @property
     def device(self) -> str:
         """A name that a person recognises, such as `Firefox on Linux`."""
-        browser, system = parse_user_agent(self.user_agent), parse_os(self.user_agent)
-        if browser and system:
-            return f"{browser.family} on {system.family}"
-        if browser or system:
-            return (browser or system).family  # type: ignore[union-attr]  # one of them is there
-        name = self.user_agent.partition("/")[0].strip()
-        return name if name.replace("-", "").isalnum() and name.isascii() else UNKNOWN_DEVICE
+        found = parse_user_agent(self.user_agent), parse_os(self.user_agent)
+        names = [one.family for one in found if one] or [self.user_agent.partition("/")[0]]
+        return " on ".join(filter(None, map(_plain, names))) or UNKNOWN_DEVICE
 
 
 def peer_address(scope: Scope, trusted: list[Network]) -> str | None:
@@ -65,6 +64,16 @@ def peer_address(scope: Scope, trusted: list[Network]) -> str | None:
     return str(address)
 
 
+def load_device_names() -> None:
+    """Load the tables that devices are named by, which no request should wait for."""
+    parse_user_agent("")
+
+
+def _plain(name: str) -> str:
+    """The name without what could be a link or another line in a mail: callers choose it."""
+    return _NOT_IN_A_NAME.sub("", name).strip()[:MAX_NAME]
+
+
 @lru_cache(MAX_REMEMBERED)
 def network_of(address: str | None) -> str:
     """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
@@ -77,6 +86,11 @@ def network_of(address: str | None) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address, of which some proxies also give the port."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     plain = text.partition("%")[0]
     return _parsed(plain) if len(plain) <= MAX_ADDRESS else None
 

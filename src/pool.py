@@ -8,7 +8,7 @@ from typing import Self
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from src.exceptions import OverloadedError
+from src.exceptions import DatabaseUnavailableError, OverloadedError
 
 MAX_WAITERS = 1000
 MAX_PREPARED = 200  # statements on one connection
@@ -84,7 +84,7 @@ class Pool:
         Raises:
             OverloadedError: no connection came free in time.
             DatabaseUnavailableError: none could be opened.
-            asyncpg.PostgresError, OSError: the database refused, or is away.
+            asyncpg.PostgresError, asyncpg.InterfaceError: the database refused, or is away.
         """
         connection = await self.acquire()
         try:
@@ -159,14 +159,19 @@ class Pool:
         return await self._new_connection() if handed is None else handed
 
     async def _new_connection(self) -> Connection:
-        """Open a connection, whose place is counted already."""
+        """Open a connection, whose place is counted already.
+
+        An error of the network is the database's, here where nothing else is talked to.
+        """
         try:
             async with asyncio.timeout(self._use_seconds):
                 driver = await self._connect()
                 await driver.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
-        except BaseException:
+        except BaseException as error:
             self._open -= 1
             self._wake_next()
+            if isinstance(error, OSError):
+                raise DatabaseUnavailableError from error
             raise
         return Connection(driver)
 
@@ -236,7 +241,7 @@ class Transaction:
         Raises:
             OverloadedError: no connection came free in time.
             DatabaseUnavailableError: none could be opened.
-            asyncpg.PostgresError, OSError: the database refused, or is away.
+            asyncpg.PostgresError, asyncpg.InterfaceError: the database refused, or is away.
         """
         if self._connection is None:
             self._connection = await self._pool.acquire()

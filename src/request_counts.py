@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool
 logger = logging.getLogger(__name__)
 
 MAX_COUNTED = 100_000  # subjects in memory; past them, the one not seen for longest is forgotten
-REDIS_CONNECTIONS = 50
+REDIS_CONNECTIONS = 20
 REDIS_SECONDS = 0.1  # that a request waits for Redis
 AWAY_SECONDS = 1.0  # a Redis that did not answer is asked again this often, by one request
 LOG_SECONDS = 60.0

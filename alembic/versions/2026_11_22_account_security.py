@@ -124,6 +124,9 @@ def upgrade() -> None:
     op.add_column(
         "sessions", sa.Column("device", sa.Text(), server_default="unknown device", nullable=False)
     )
+    # Ended ones too: a sign-in asks whether any came from its place, and deleting a user for all.
+    op.drop_index(op.f("ix_sessions_user_id"), table_name="sessions")
+    op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
     op.add_column(
         "users",
         sa.Column("roles", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
@@ -154,6 +157,14 @@ def downgrade() -> None:
     op.drop_column("users", "last_sign_in_at")
     op.drop_column("users", "mfa_enabled")
     op.drop_column("users", "roles")
+    op.drop_index(op.f("ix_sessions_user_id"), table_name="sessions")
+    op.create_index(
+        op.f("ix_sessions_user_id"),
+        "sessions",
+        ["user_id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.drop_column("sessions", "device")
     op.drop_column("sessions", "address")
     op.drop_column("sessions", "client_id")

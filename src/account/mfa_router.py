@@ -16,7 +16,7 @@ from src.database import ReadsDep
 from src.responses import DocumentResponse
 from src.users.dependencies import SignedInUser
 
-router = APIRouter(prefix="/users/me/mfa", tags=["users"])
+router = APIRouter(prefix="/users/me/mfa", tags=["account"])
 
 NO_STORE = {"Cache-Control": "no-store"}
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src import audit
 from src.account import tasks
 from src.auth import sessions
 from src.auth.backoff import Backoff, password_guessers
@@ -112,7 +113,8 @@ class PasswordService:
             raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
         # The rest is a job, so that a known address takes no longer than others.
         user_id = await self._session.scalar(select(User.id).where(User.email == email))
-        self._events.record(self._session, "password.reset_requested", user_id)
+        peer = self._events.peer  # whoever it was, he has not shown to be the user
+        audit.record(self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id)
         await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
 
     async def reset(self, token: str, new_password: str) -> None:
@@ -145,10 +147,13 @@ class PasswordService:
         await sessions.end_all(self._session, user.id, "password_reset", now)
         await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
         # Whoever was kept out by wrong guesses, his own or others', gets in with the new password.
-        await self._backoff.clear(
-            self._session,
-            password_guessers(str(user.id), self._events.peer.network, self._settings),
-        )
+        network = self._events.peer.network
+        guessers = [
+            guesser
+            for name in (user.email, user.username)
+            for guesser in password_guessers(name, network, self._settings)
+        ]
+        await self._backoff.clear(self._session, guessers)
         await self._events.tell(self._session, "password.reset", user)
 
     async def _locked(self, user_id: UUID) -> User | None:

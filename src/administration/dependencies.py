@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Security
 
 from src.administration.service import AdministrationService
-from src.auth.dependencies import CredentialsDep, SecurityEventsDep
+from src.auth.dependencies import CredentialsDep, SecondFactorDep, SecurityEventsDep
 from src.database import SessionDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep
 from src.schemas import Id
 from src.security import Principal, current_principal
 
@@ -15,12 +15,12 @@ from src.security import Principal, current_principal
 async def get_administration_service(
     session: SessionDep,
     credentials: CredentialsDep,
+    second_factor: SecondFactorDep,
     events: SecurityEventsDep,
-    settings: SettingsDep,
     clock: ClockDep,
 ) -> AdministrationService:
     """The administration service on the request's session."""
-    return AdministrationService(session, credentials.hasher, events, settings, clock)
+    return AdministrationService(session, credentials.hasher, second_factor, events, clock)
 
 
 AdministrationServiceDep = Annotated[AdministrationService, Depends(get_administration_service)]

@@ -3,18 +3,18 @@
 import secrets
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.account import tasks
 from src.administration.exceptions import EmailNotVerifiedError
 from src.administration.schemas import ManagedUserUpdate
-from src.auth import tasks
 from src.auth.hashing import PasswordHasher
-from src.auth.models import EmailLink, RecoveryCode, Session, TotpFactor
+from src.auth.models import EmailLink, Session
+from src.auth.second_factor import SecondFactor
 from src.auth.security_events import Notice, SecurityEvents
 from src.auth.sessions import end
 from src.clock import Clock
-from src.config import Settings
 from src.exceptions import NotFoundError
 from src.permissions import ADMIN
 from src.personal_tokens.models import PersonalToken
@@ -33,14 +33,14 @@ class AdministrationService:
         self,
         session: AsyncSession,
         hasher: PasswordHasher,
+        second_factor: SecondFactor,
         events: SecurityEvents,
-        settings: Settings,
         clock: Clock,
     ) -> None:
         self._session = session
         self._hasher = hasher
+        self._second_factor = second_factor
         self._events = events
-        self._settings = settings
         self._clock = clock
 
     async def update(
@@ -100,9 +100,8 @@ class AdministrationService:
         # A hash like any other, so that nothing shows from outside; nobody knows its password.
         password_hash = await self._hasher.hash(secrets.token_urlsafe(32))
         user = await self._locked(user_id)
-        now = self._clock.now()
         user.password_hash = password_hash
-        user.updated_at = now
+        user.updated_at = self._clock.now()
         await self._session.flush()
         await self._end_sessions(user, "password_reset_forced")
         await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user_id))
@@ -110,26 +109,21 @@ class AdministrationService:
             delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose != "confirm")
         )
         await self._events.tell(self._session, "password.reset_forced", user, by=admin_id)
-        await tasks.send_link(
-            self._session, self._settings, user_id, user.locale, now, purpose="reset"
-        )
+        await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
 
     async def remove_second_factor(self, admin_id: UUID, user_id: UUID) -> None:
         """Let somebody who lost his authenticator app and his codes sign in by password alone."""
         user = await self._locked(user_id)
-        if not user.mfa_enabled:
-            return
-        user.mfa_enabled = False
-        user.updated_at = self._clock.now()
-        await self._session.flush()
-        await self._session.execute(delete(TotpFactor).where(TotpFactor.user_id == user_id))
-        await self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-        await self._events.tell(self._session, "mfa.disabled", user, by=admin_id)
+        if user.mfa_enabled:
+            await self._second_factor.remove(user, by=admin_id)
 
     async def _locked(self, user_id: UUID) -> User:
         """The user as he is now; nobody signs in as him until the transaction ends."""
-        user = await self._session.get(
-            User, user_id, with_for_update={"key_share": True}, populate_existing=True
+        user = await self._session.scalar(
+            select(User)
+            .where(User.id == user_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
         )
         if user is None:
             raise NotFoundError

@@ -26,6 +26,7 @@ _user_of_living_session = Read(
         # all his sessions instead of looking up one.
         Session.id == bindparam("session_id"),
         Session.ended_at.is_(None),
+        Session.idle_expires_at > bindparam("now"),
         Session.expires_at > bindparam("now"),
         User.is_active,
     ),

@@ -10,11 +10,21 @@ ones even the right one is refused, so that nothing is won by sending them at on
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, case, delete, extract, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    bindparam,
+    case,
+    cast,
+    delete,
+    extract,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
@@ -28,6 +38,8 @@ from src.shapes import Shape
 from src.statements import Read
 
 FORGOTTEN_AFTER = timedelta(days=1)
+# One failure less of what no success clears: people behind one address mistype every day.
+LEAK = timedelta(minutes=1)
 MAX_DOUBLINGS = 30
 
 _counts = Read(
@@ -57,7 +69,11 @@ class Guesser:
 
 
 def password_guessers(account: str, network: str, settings: Settings) -> list[Guesser]:
-    """Who is counted for a wrong password of an account, given from a network."""
+    """Who is counted for a wrong password of an account, given from a network.
+
+    The account goes by the name that was written, known or not: by its id, the counts would tell
+    which address has which username.
+    """
     return [
         Guesser(f"account:{account}", settings.failures_per_account),
         # Whoever has an account of his own must not clear his address by signing in to it.
@@ -102,16 +118,19 @@ class Backoff:
         Raises:
             TooManyFailuresError: one of them has to wait: this guess came after too many others.
         """
-        self._refuse_waiting(guessers, await self._locked_counts(session, guessers))
-        await self._forget(session, guessers)
+        counts = await self._locked_counts(session, guessers)
+        self._refuse_waiting(guessers, counts)
+        await self._forget(session, guessers, counts)
 
     async def clear(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
         """Clear the counts for a guess that was decided before this transaction."""
-        await self._locked_counts(session, guessers)
-        await self._forget(session, guessers)
+        await self._forget(session, guessers, await self._locked_counts(session, guessers))
 
-    async def _forget(self, session: AsyncSession, guessers: Iterable[Guesser]) -> None:
-        cleared = [one.key for one in guessers if one.cleared]
+    async def _forget(
+        self, session: AsyncSession, guessers: Iterable[Guesser], locked: Container[bytes]
+    ) -> None:
+        # Only what is locked: a row that came meanwhile may be held by who waits for this.
+        cleared = [one.key for one in guessers if one.cleared and one.key in locked]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
 
     async def _locked_counts(
@@ -129,13 +148,12 @@ class Backoff:
         self, guessers: Iterable[Guesser], counts: dict[bytes, tuple[int, datetime]]
     ) -> None:
         now = self._clock.now()
-        ends = [
-            last_at + self._delay(count - guesser.free)
-            for guesser in guessers
-            for count, last_at in [counts.get(guesser.key, (0, now))]
-            if count >= guesser.free
-        ]
-        wait = max(ends, default=now) - now
+        wait = timedelta(0)
+        for guesser in guessers:
+            count, last_at = counts.get(guesser.key, (0, now))
+            leaked = 0 if guesser.cleared else (now - last_at) // LEAK
+            if (too_many := count - leaked - guesser.free) >= 0:
+                wait = max(wait, last_at + self._delay(too_many) - now)
         if wait > timedelta(0):
             raise TooManyFailuresError(math.ceil(wait.total_seconds()))
 
@@ -146,8 +164,12 @@ class Backoff:
     def _count(self, guesser: Guesser, now: datetime) -> ReturningInsert[tuple[int]]:
         old = FailureCount.last_at <= now - FORGOTTEN_AFTER
         seconds_waited = extract("epoch", now - FailureCount.last_at)
+        count: ColumnElement[int] = FailureCount.count.expression
+        if not guesser.cleared:
+            leaked = cast(func.floor(seconds_waited / LEAK.total_seconds()), Integer)
+            count = func.greatest(count - leaked, 0)
         delay = func.least(
-            func.power(2, func.least(FailureCount.count - guesser.free, MAX_DOUBLINGS)),
+            func.power(2, func.least(count - guesser.free, MAX_DOUBLINGS)),
             self._longest.total_seconds(),
         )
         return (
@@ -155,8 +177,8 @@ class Backoff:
             .values(key=guesser.key, count=1, last_at=now)
             .on_conflict_do_update(
                 index_elements=[FailureCount.key],
-                set_={"count": case((old, 1), else_=FailureCount.count + 1), "last_at": now},
-                where=(FailureCount.count < guesser.free) | (seconds_waited >= delay),
+                set_={"count": case((old, 1), else_=count + 1), "last_at": now},
+                where=(count < guesser.free) | (seconds_waited >= delay),
             )
             .returning(FailureCount.count)
         )

@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam
 
-from src.auth.exceptions import ClientNotAllowedError, InvalidClientError
+from src.auth.exceptions import (
+    ClientNotAllowedError,
+    InvalidClientError,
+    UnauthorizedClientError,
+)
 from src.auth.models import OAuthClient
 from src.auth.opaque_tokens import secret_digest
 from src.auth.token_request import TokenRequest
@@ -64,6 +68,18 @@ def require_scope(client: Client, scope: str) -> None:
         raise InvalidClientError
     if scope not in client.scopes:
         raise ClientNotAllowedError
+
+
+def public_client(request: TokenRequest) -> Client:
+    """The public client, where no other may come.
+
+    Raises:
+        UnauthorizedClientError: the request names another, or has a secret.
+    """
+    client_id = request.parameters.get("client_id", PUBLIC_CLIENT_ID)
+    if client_id != PUBLIC_CLIENT_ID or "client_secret" in request.parameters:
+        raise UnauthorizedClientError
+    return PUBLIC_CLIENT
 
 
 def _basic_credentials(authorization: str) -> tuple[str, str]:

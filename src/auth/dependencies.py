@@ -57,7 +57,7 @@ class Credentials:
         secret_key = settings.secret_key.get_secret_value()
         return cls(
             hasher=PasswordHasher(settings),
-            password_policy=PasswordPolicy(),
+            password_policy=PasswordPolicy(settings),
             access_tokens=access_tokens,
             refresh_tokens=OpaqueTokens(secret_key, REFRESH_PURPOSE),
             links=LinkTokens(settings),

@@ -62,6 +62,14 @@ class NoSigningKeyError(OverloadedError):
     title = "No tokens can be issued now"
 
 
+class OriginNotAllowedError(AppError):
+    """The request does not say that it comes from a page of ours, so it may be another site's."""
+
+    status = 403
+    code = "origin_not_allowed"
+    title = "This origin may not do that"
+
+
 class TokenError(AppError):
     """An error of the token endpoint (RFC 6749, section 5.2)."""
 
@@ -171,6 +179,13 @@ class MfaNotEnabledError(ConflictError):
 
     code = "mfa_not_enabled"
     title = "Two-factor authentication is not on"
+
+
+class UnauthorizedClientError(TokenError):
+    """A client that may not do this, here: sign in for a browser."""
+
+    code = error = "unauthorized_client"
+    title = "This client cannot sign in here"
 
 
 class UnsupportedGrantTypeError(TokenError):

@@ -19,7 +19,7 @@ class Session(Identified, Base):
 
     __tablename__ = "sessions"
     __table_args__ = (
-        Index(None, "user_id", postgresql_where=text("ended_at IS NULL")),
+        Index(None, "user_id"),
         Index(None, "expires_at"),
     )
 

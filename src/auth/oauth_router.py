@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from src.auth.clients import authenticate_client, require_scope
 from src.auth.dependencies import CredentialsDep, IntrospectionServiceDep, RevocationServiceDep
 from src.auth.oauth_schemas import AuthorizationServer, Introspection, JsonWebKeySet
-from src.auth.token_request import form_schema, read_token_request
+from src.auth.token_request import MFA_GRANT, form_schema, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
 from src.permissions import SCOPES
@@ -74,7 +74,7 @@ async def read_metadata(settings: SettingsDep) -> DocumentResponse:
         service_documentation=f"{base}/docs",
         scopes_supported=list(SCOPES),
         response_types_supported=[],  # there is no authorization endpoint
-        grant_types_supported=["password", "refresh_token", "urn:plaza:grant-type:mfa"],
+        grant_types_supported=["password", "refresh_token", MFA_GRANT],
         token_endpoint_auth_methods_supported=["none", *WITH_SECRET],
         revocation_endpoint_auth_methods_supported=["none", *WITH_SECRET],
         introspection_endpoint_auth_methods_supported=WITH_SECRET,

@@ -1,17 +1,34 @@
 """Which passwords an account may have."""
 
+from src.auth.breached_passwords import BreachedPasswords
 from src.auth.passwords import normalize_password, weakness
+from src.config import Settings
 from src.exceptions import InvalidInputError
 
 
 class PasswordPolicy:
     """Decides on new passwords."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._min_length = settings.password_min_length
+        self._breached = BreachedPasswords(settings.breached_passwords_url)
+
     async def require_good(self, password: str, email: str, field: str) -> None:
         """Refuse a password that is too weak for the account of an address.
+
+        It may take two seconds to ask the service of breached passwords: call it before the
+        transaction's first statement, so that no connection is held meanwhile.
 
         Raises:
             InvalidInputError: it is; `field` of the body has the reason.
         """
-        if reason := weakness(normalize_password(password), email):
+        password = normalize_password(password)
+        if reason := weakness(password, email, self._min_length):
             raise InvalidInputError.at("body", field, msg=reason, type="password_weak")
+        if await self._breached.knows(password):
+            reason = "This password is known from a data breach: use another"
+            raise InvalidInputError.at("body", field, msg=reason, type="password_breached")
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        await self._breached.close()

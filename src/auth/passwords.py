@@ -13,21 +13,26 @@ def normalize_password(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def weakness(password: str, email: str) -> str | None:
+def weakness(password: str, email: str, min_length: int = MIN_LENGTH) -> str | None:
     """Why a normalised password is refused, or None."""
-    if len(password) < MIN_LENGTH:
-        return f"Use at least {MIN_LENGTH} characters"
+    if len(password) < min_length:
+        return f"Use at least {min_length} characters"
     if len(password) > MAX_LENGTH:
         return f"Use at most {MAX_LENGTH} characters"
-    plain = password.casefold()
+    plain = _plain(password)
     if plain in {email.casefold(), email.partition("@")[0].casefold()}:
         return "Do not use your e-mail address as the password"
-    if plain in _common_passwords():
+    if not plain or plain in _common_passwords():
         return "This is one of the most common passwords"
     return None
+
+
+def _plain(password: str) -> str:
+    """The password without what makes it look like another: case and white space."""
+    return "".join(password.split()).casefold()
 
 
 @cache
 def _common_passwords() -> frozenset[str]:
     lines = (Path(__file__).parent / "common_passwords.txt").read_text().splitlines()
-    return frozenset(line for line in lines if not line.startswith("# "))
+    return frozenset(_plain(line) for line in lines if not line.startswith("# "))

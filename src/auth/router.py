@@ -2,27 +2,34 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from src.auth.clients import authenticate_client
+from src.auth.cookies import DEVICE
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     RegistrationServiceDep,
     SessionServiceDep,
     SignInServiceDep,
 )
-from src.auth.exceptions import UnsupportedGrantTypeError
+from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
     EmailResend,
     RegistrationCreate,
     RegistrationRead,
     ResendRead,
+    SessionFilter,
+    SessionRead,
     SignOut,
     TokenRead,
 )
+from src.auth.sign_in import DEVICE_LIFETIME
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
+from src.dependencies import ClockDep, SettingsDep
+from src.pagination import page_response
+from src.schemas import Id, Page
 from src.security import OptionalPrincipal
 from src.users.dependencies import SignedInUser
 from src.users.locales import preferred_locale
@@ -71,6 +78,7 @@ async def issue_token(
     request: Request,
     response: Response,
     reads: ReadsDep,
+    settings: SettingsDep,
     sign_in: SignInServiceDep,
     sessions: SessionServiceDep,
 ) -> TokenRead:
@@ -78,24 +86,10 @@ async def issue_token(
     response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
-    match form.grant_type:
-        case "password":
-            signed_in = await sign_in.with_password(
-                form.required("username"),
-                form.required("password"),
-                form.scope,
-                client,
-                None,
-                form.parameters.get("code"),
-            )
-        case "urn:plaza:grant-type:mfa":
-            signed_in = await sign_in.with_second_factor(
-                form.required("mfa_token"), form.required("code"), form.scope, client, None
-            )
-        case "refresh_token":
-            return await sessions.refresh(form.required("refresh_token"), form.scope, client)
-        case _:
-            raise UnsupportedGrantTypeError
+    if form.grant_type == "refresh_token":
+        return await sessions.refresh(form.required("refresh_token"), form.scope, client)
+    signed_in = await sign_in.with_form(form, client, DEVICE.read(request, settings))
+    response.headers.update(DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME))
     return signed_in.tokens
 
 
@@ -105,3 +99,22 @@ async def sign_out(
 ) -> None:
     """End this session, the others, or all; their tokens are dead at the next request."""
     await sessions.sign_out(caller, (data or SignOut()).scope)
+
+
+@router.get("/sessions", response_model=Page[SessionRead])
+async def read_sessions(
+    request: Request,
+    caller: SignedInUser,
+    which: Annotated[SessionFilter, Query()],
+    reads: ReadsDep,
+    clock: ClockDep,
+) -> Response:
+    """One's own sessions that have not ended, newest first."""
+    rows = await list_sessions(reads, caller, which.cursor, clock.now())
+    return page_response(request, rows, which.limit, "created_at")
+
+
+@router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
+async def end_session(session_id: Id, caller: SignedInUser, sessions: SessionServiceDep) -> None:
+    """End one of one's own sessions; its tokens are dead at the next request."""
+    await sessions.sign_out_of(caller, session_id)

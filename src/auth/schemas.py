@@ -1,9 +1,12 @@
 """What travels about accounts."""
 
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field
 
+from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import STORABLE, Input, Output
 from src.users.schemas import DisplayName, Email, Username
 
@@ -52,6 +55,35 @@ class SignOut(Input):
     """Which sessions end."""
 
     scope: Literal["this", "others", "all"] = "this"
+
+
+class SessionRead(Output):
+    """One's own session: a sign-in on one device."""
+
+    id: UUID
+    device: str
+    address: str | None
+    client_id: str
+    created_at: datetime
+    last_used_at: Annotated[datetime, Field(description="When it was last refreshed")]
+    expires_at: Annotated[datetime, Field(description="When it ends unless it is refreshed")]
+    current: Annotated[bool, Field(description="Whether it is the one of this request")]
+
+
+class SessionFilter(Input):
+    """A page of one's sessions."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class WebTokenRead(Output):
+    """A token response whose refresh token is in a cookie."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
+    scope: str
 
 
 class TokenRead(Output):

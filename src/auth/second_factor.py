@@ -185,11 +185,15 @@ class SecondFactor:
         if not user.mfa_enabled:
             raise MfaNotEnabledError
         await self.verify(user, code)
+        await self.remove(user)
+
+    async def remove(self, user: User, *, by: UUID | None = None) -> None:
+        """Forget the app and the recovery codes without a code of theirs."""
         await self._session.execute(delete(TotpFactor).where(TotpFactor.user_id == user.id))
         await self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
         user.mfa_enabled = False
         user.updated_at = self._clock.now()
-        await self._events.tell(self._session, "mfa.disabled", user)
+        await self._events.tell(self._session, "mfa.disabled", user, by=by)
 
     async def replace_recovery_codes(self, user: User, code: str) -> list[str]:
         """New recovery codes; the old ones are dead.
@@ -243,11 +247,10 @@ class SecondFactor:
             raise InvalidMfaCodeError
 
     async def _spend_recovery_code(self, user: User, code: str) -> None:
+        digest = _digest(user.id, code)
         spent = await self._session.scalar(
             delete(RecoveryCode)
-            .where(
-                RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _digest(user.id, code)
-            )
+            .where(RecoveryCode.user_id == user.id, RecoveryCode.code_hash == digest)
             .returning(RecoveryCode.user_id)
         )
         if spent is None:

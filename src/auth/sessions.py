@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.access_tokens import AccessTokens
@@ -21,6 +21,7 @@ from src.config import Settings
 from src.database import Database
 from src.exceptions import NotFoundError
 from src.ids import uuid7
+from src.permissions import PERMISSIONS, scopes_of
 from src.security import SessionPrincipal
 from src.users.models import User
 
@@ -78,7 +79,7 @@ class SessionService:
         Raises:
             InvalidGrantError: the token is unknown, spent, expired or another client's, or its
                 session or user ended.
-            InvalidScopeError: a scope that the session was not granted.
+            InvalidScopeError: a scope that the session was not granted, or no role gives any more.
         """
         token = parse(refresh_token)
         if token is None:
@@ -89,7 +90,7 @@ class SessionService:
             raise InvalidGrantError
         if session.client_id != client.id:
             raise InvalidGrantError
-        granted = narrow_scope(scope, session.scope)
+        granted = narrow_scope(scope, await self._allowed_scope(session))
         rotated = await self._session.scalar(
             update(Session)
             .where(
@@ -110,6 +111,18 @@ class SessionService:
         if rotated is None:
             rotated = await self._successor_of(session.id, token.counter, now)
         return await self._token_pair(rotated, granted, now)
+
+    async def _allowed_scope(self, session: Session) -> str:
+        """What the session was granted and the user's roles still give.
+
+        We look at the roles at every request; others believe what the token says.
+        """
+        scopes = session.scope.split()
+        if PERMISSIONS.keys().isdisjoint(scopes):
+            return session.scope
+        roles = await self._session.scalar(select(User.roles).where(User.id == session.user_id))
+        allowed = scopes_of(roles or ())
+        return " ".join(scope for scope in scopes if scope in allowed)
 
     async def _successor_of(self, session_id: UUID, spent: int, now: datetime) -> Session:
         """The session, if the spent generation is the direct parent and in its grace.
@@ -154,8 +167,21 @@ class SessionService:
         Raises:
             NotFoundError: he has no such living session.
         """
-        if not await self._sign_out(caller.user_id, Session.id == session_id):
+        living = and_(Session.id == session_id, *alive(self._clock.now()))
+        if not await self._sign_out(caller.user_id, living):
             raise NotFoundError
+
+    async def sign_out_with(self, refresh_token: str, client: Client) -> None:
+        """End the session of a refresh token, spent or not; one that is not ours ends nothing."""
+        token = parse(refresh_token)
+        session = await self._session.get(Session, token.row_id) if token else None
+        if (
+            token
+            and session
+            and session.client_id == client.id
+            and self._refresh_tokens.verify(token, session.refresh_salt)
+        ):
+            await self._sign_out(session.user_id, Session.id == session.id)
 
     async def _sign_out(self, user_id: UUID, which: ColumnElement[bool]) -> list[UUID]:
         ended = await end(
@@ -198,9 +224,7 @@ def narrow_scope(requested: str | None, granted: str) -> str:
     Raises:
         InvalidScopeError: an unknown scope, or one that is not granted.
     """
-    if not requested:
-        return granted
-    scopes = dict.fromkeys(requested.split())
+    scopes = dict.fromkeys((requested or granted).split())
     if not scopes or not set(granted.split()).issuperset(scopes):
         raise InvalidScopeError
     return " ".join(scopes)

@@ -1,6 +1,7 @@
 """Signing in: from a password, and a second factor where there is one, to a session."""
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src import audit
 from src.auth.backoff import Backoff, Guesser, password_guessers
 from src.auth.clients import Client
 from src.auth.exceptions import (
@@ -15,6 +17,7 @@ from src.auth.exceptions import (
     InvalidGrantError,
     InvalidScopeError,
     MfaRequiredError,
+    UnsupportedGrantTypeError,
 )
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Session
@@ -23,15 +26,18 @@ from src.auth.schemas import TokenRead
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
+from src.auth.token_request import MFA_GRANT, TokenRequest
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database
 from src.ids import uuid7
 from src.permissions import SCOPES, scopes_of
-from src.shapes import Document, Shape
+from src.shapes import Shape
 from src.statements import Read
 from src.users.emails import normalize_email
 from src.users.models import User
+
+DEVICE_LIFETIME = timedelta(days=365)  # after the last sign-in on it
 
 _user_to_sign_in = Read(
     Shape(
@@ -42,8 +48,9 @@ _user_to_sign_in = Read(
             "confirmed": User.email_verified_at.is_not(None),
         }
     ),
+    # No username has an @, and every address has one.
     lambda rows: rows.where(
-        or_(User.email == bindparam("email"), User.username == bindparam("username"))
+        or_(User.email == bindparam("login"), User.username == bindparam("login"))
     ),
 )
 
@@ -84,6 +91,25 @@ class SignInService:
         self._settings = settings
         self._clock = clock
 
+    async def with_form(
+        self, form: TokenRequest, client: Client, device_token: str | None
+    ) -> SignedIn:
+        """A new session for the grant of a form: a password, or a second factor after it.
+
+        Raises:
+            UnsupportedGrantTypeError: it is neither.
+            InvalidTokenRequestError: a parameter is missing.
+            AppError: as `with_password` and `with_second_factor`.
+        """
+        code = form.parameters.get("code")
+        if form.grant_type == "password":
+            login, password = form.required("username"), form.required("password")
+            return await self.with_password(login, password, form.scope, client, device_token, code)
+        if form.grant_type == MFA_GRANT:
+            mfa_token, code = form.required("mfa_token"), form.required("code")
+            return await self.with_second_factor(mfa_token, code, form.scope, client, device_token)
+        raise UnsupportedGrantTypeError
+
     async def with_password(
         self,
         login: str,
@@ -107,9 +133,13 @@ class SignInService:
             TooManyFailuresError: too many wrong passwords or codes, whatever these are.
         """
         _require_known(scope)
-        found = await self._find_user(login)
-        device_id = self._known_device(device_token, UUID(found["id"])) if found else None
-        guessers = self._guessers(found["id"] if found else login.strip().lower(), device_id)
+        login = _normalize(login)
+        found = await _user_to_sign_in.first(self._database.reads, login=login)
+        device_id = None
+        if found:
+            salt = _device_salt(UUID(found["id"]), found["password_hash"])
+            device_id = self._known_device(device_token, salt)
+        guessers = self._guessers(login, device_id)
         await self._backoff.check(guessers)
         right, new_hash = await self._hasher.verify(
             password, found["password_hash"] if found else None
@@ -157,10 +187,12 @@ class SignInService:
         if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
-        device_id = self._known_device(device_token, user.id)
+        device_id = self._known_device(device_token, _device_salt(user.id, user.password_hash))
         await self._second_factor.verify(user, code, device_id)
         # The password was right when its turn came; wrong ones of others since then do not matter.
-        await self._backoff.clear(self._session, self._guessers(str(user.id), device_id))
+        names = user.email, user.username
+        guessers = [one for name in names for one in self._guessers(name, device_id)]
+        await self._backoff.clear(self._session, guessers)
         return await self._open(user, granted, client, device_id)
 
     async def _open(
@@ -178,7 +210,11 @@ class SignInService:
         )
         tokens = await self._sessions.open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
-        device_token = self._device_tokens.issue(device_id or uuid7(), salt=user.id.bytes)
+        device_token = self._device_tokens.issue(
+            device_id or uuid7(),
+            self._seconds_of_end(DEVICE_LIFETIME),
+            _device_salt(user.id, user.password_hash),
+        )
         return SignedIn(tokens, device_token)
 
     async def _locked(self, user_id: UUID) -> User:
@@ -202,7 +238,10 @@ class SignInService:
     async def _count_failure(self, guessers: list[Guesser], user_id: UUID | None) -> None:
         async with self._database.independent_transaction() as session:
             await self._backoff.failed(session, guessers)
-            self._events.record(session, "sign_in.failed", user_id)
+            peer = self._events.peer  # whoever it was, he has not shown to be the user
+            audit.record(
+                session, "sign_in.failed", at=self._clock.now(), peer=peer, user_id=user_id
+            )
 
     async def _upgrade_hash(self, user_id: UUID, old_hash: str, new_hash: str) -> str:
         """Replace an old hash at once: a second factor may be awaited before the rest is done."""
@@ -231,18 +270,21 @@ class SignInService:
 
     def _mfa_required(self, user: User) -> MfaRequiredError:
         lifetime = self._settings.mfa_challenge_lifetime
-        expires_at: datetime = self._clock.now() + lifetime
         # The hash goes into it: with the password, the token changes too.
         token = self._mfa_tokens.issue(
-            user.id, int(expires_at.timestamp()), user.password_hash.encode()
+            user.id, self._seconds_of_end(lifetime), user.password_hash.encode()
         )
         return MfaRequiredError(token, int(lifetime.total_seconds()))
 
-    def _known_device(self, device_token: str | None, user_id: UUID) -> UUID | None:
+    def _known_device(self, device_token: str | None, salt: bytes) -> UUID | None:
         token = parse(device_token) if device_token else None
-        if token is None or not self._device_tokens.verify(token, user_id.bytes):
+        if token is None or token.counter <= self._clock.now().timestamp():
             return None
-        return token.row_id
+        return token.row_id if self._device_tokens.verify(token, salt) else None
+
+    def _seconds_of_end(self, lifetime: timedelta) -> int:
+        """When a token issued now expires, in seconds since 1970: its counter."""
+        return int((self._clock.now() + lifetime).timestamp())
 
     def _guessers(self, account: str, device_id: UUID | None) -> list[Guesser]:
         """Who is counted for a wrong password (OWASP: device cookies)."""
@@ -250,16 +292,18 @@ class SignInService:
             return [Guesser(f"device:{device_id}", self._settings.failures_per_pair)]
         return password_guessers(account, self._events.peer.network, self._settings)
 
-    async def _find_user(self, login: str) -> Document | None:
-        email = username = None
-        if "@" in login:
-            try:
-                email = normalize_email(login)
-            except PydanticCustomError:
-                return None
-        else:
-            username = login.strip().lower()
-        return await _user_to_sign_in.first(self._database.reads, email=email, username=username)
+
+def _device_salt(user_id: UUID, password_hash: str) -> bytes:
+    """With another password, no device is known any more: a thief's is not, either."""
+    return user_id.bytes + password_hash.encode()
+
+
+def _normalize(login: str) -> str:
+    """The address or username as it would be stored."""
+    if "@" in login:
+        with suppress(PydanticCustomError):
+            return normalize_email(login)
+    return login.strip().lower()
 
 
 def _require_known(scope: str | None) -> None:

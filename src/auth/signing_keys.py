@@ -50,7 +50,7 @@ _stored_keys = Read(
             SigningKey.retired_at > bindparam("now"),
             SigningKey.kid == bindparam("first_kid"),
         )
-    ),
+    ).order_by(SigningKey.created_at.desc()),
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import Request
 
 from src.auth.exceptions import InvalidTokenRequestError
@@ -14,6 +15,7 @@ from src.auth.jwt import MAX_TOKEN_LENGTH
 
 MAX_FIELDS = 20
 MAX_VALUE_LENGTH = 1024
+MFA_GRANT = "urn:plaza:grant-type:mfa"
 
 # By parameter; an access token is the only long one.
 MAX_LENGTHS = {"token": MAX_TOKEN_LENGTH}
@@ -33,7 +35,7 @@ FORM_SCHEMA = form_schema(
     {
         "grant_type": {
             "type": "string",
-            "enum": ["password", "urn:plaza:grant-type:mfa", "refresh_token"],
+            "enum": ["password", MFA_GRANT, "refresh_token"],
         },
         "username": {"type": "string", "description": "The e-mail address or the username"},
         "password": {"type": "string", "format": "password"},
@@ -47,6 +49,30 @@ FORM_SCHEMA = form_schema(
         "scope": {"type": "string", "description": "Scopes separated by spaces"},
     },
 )
+
+
+_WEB_SIGN_IN: dict[str, Any] = {
+    "type": "object",
+    "title": "WebSignIn",
+    "description": "A username and a password; then, if it is asked for, mfa_token and code.",
+    "properties": {
+        "grant_type": {"type": "string", "enum": ["password", MFA_GRANT]},
+        "username": {"type": "string", "description": "The e-mail address or the username"},
+        "password": {"type": "string", "format": "password"},
+        "mfa_token": {"type": "string"},
+        "code": {"type": "string", "description": "Of the authenticator app, or to recover"},
+        "scope": {"type": "string", "description": "Scopes separated by spaces"},
+    },
+}
+WEB_SIGN_IN_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media_type: {"schema": _WEB_SIGN_IN}
+            for media_type in ("application/x-www-form-urlencoded", "application/json")
+        },
+    }
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +114,35 @@ async def read_token_request(request: Request) -> TokenRequest:
     Raises:
         InvalidTokenRequestError: not a form, or a parameter is repeated or malformed.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/x-www-form-urlencoded":
+    if _media_type(request) != "application/x-www-form-urlencoded":
         raise InvalidTokenRequestError("Send a form: application/x-www-form-urlencoded")
+    parameters = _checked(await _form_fields(request))
+    return TokenRequest(parameters, request.headers.get("authorization"))
+
+
+async def read_web_sign_in(request: Request) -> TokenRequest:
+    """Read and check the same fields from a form or a JSON object; no header names a client.
+
+    Without `grant_type`, it is that of the fields.
+
+    Raises:
+        InvalidTokenRequestError: neither of them, or a field is repeated, malformed or no string.
+    """
+    if _media_type(request) == "application/json":
+        parameters = _checked(_json_fields(await request.body()))
+    else:
+        parameters = (await read_token_request(request)).parameters
+    parameters.setdefault("grant_type", MFA_GRANT if "mfa_token" in parameters else "password")
+    return TokenRequest(parameters)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _form_fields(request: Request) -> list[tuple[str, str]]:
     try:
-        fields = parse_qsl(
+        return parse_qsl(
             (await request.body()).decode("ascii"),
             keep_blank_values=True,
             errors="strict",
@@ -100,6 +150,22 @@ async def read_token_request(request: Request) -> TokenRequest:
         )
     except ValueError:
         raise InvalidTokenRequestError("The form is malformed") from None
+
+
+def _json_fields(body: bytes) -> list[tuple[str, str]]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise InvalidTokenRequestError("The JSON is malformed") from None
+    if not isinstance(document, dict) or len(document) > MAX_FIELDS:
+        raise InvalidTokenRequestError("Send an object of few fields")
+    if not all(isinstance(value, str) for value in document.values()):
+        raise InvalidTokenRequestError("A field is not a string")
+    return list(document.items())
+
+
+def _checked(fields: list[tuple[str, str]]) -> dict[str, str]:
+    """The parameters by name; an empty one counts as left out."""
     parameters: dict[str, str] = {}
     for name, value in fields:
         if name in parameters:
@@ -107,5 +173,4 @@ async def read_token_request(request: Request) -> TokenRequest:
         if len(value) > MAX_LENGTHS.get(name, MAX_VALUE_LENGTH) or "\0" in value:
             raise InvalidTokenRequestError("A parameter is malformed")
         parameters[name] = value
-    parameters = {name: value for name, value in parameters.items() if value}
-    return TokenRequest(parameters, request.headers.get("authorization"))
+    return {name: value for name, value in parameters.items() if value}

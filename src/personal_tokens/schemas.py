@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from src.auth.schemas import Password
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.permissions import SCOPES
 from src.schemas import SINGLE_LINE, Input, Output
@@ -32,6 +33,7 @@ TokenName = Annotated[
 class PersonalTokenCreate(Input):
     """A new token. It can have no scope that the access token of the request lacks."""
 
+    current_password: Password
     name: TokenName
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     expires_in_days: Annotated[

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.models import Session
 from src.auth.opaque_tokens import secret_digest
+from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
 from src.clock import Clock
 from src.config import Settings
@@ -29,9 +30,15 @@ class PersonalTokenService:
     """Makes and deletes tokens, in the caller's transaction."""
 
     def __init__(
-        self, session: AsyncSession, events: SecurityEvents, settings: Settings, clock: Clock
+        self,
+        session: AsyncSession,
+        reauthentication: Reauthentication,
+        events: SecurityEvents,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self._session = session
+        self._reauthentication = reauthentication
         self._events = events
         self._longest = settings.personal_token_lifetime
         self._clock = clock
@@ -41,7 +48,12 @@ class PersonalTokenService:
     ) -> tuple[PersonalToken, str]:
         """A new token of the caller's, and its text, which is not stored.
 
+        The password is asked for: whoever got hold of an access token must not make of its minutes
+        the months of a personal one.
+
         Raises:
+            WrongPasswordError: the password is not the caller's.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
             InsufficientScopeError: a scope that the caller's access token lacks.
             InvalidInputError: it would live for too long.
             InvalidTokenError: the caller's session has ended meanwhile.
@@ -52,7 +64,7 @@ class PersonalTokenService:
             raise InsufficientScopeError(scope)
         lifetime = self._lifetime(data.expires_in_days)
         now = self._clock.now()
-        user = await self._lock_user(caller)
+        user = await self._locked_user(caller, data.current_password)
         living = await self._session.scalar(
             select(func.count()).where(
                 PersonalToken.user_id == user.id, PersonalToken.expires_at > now
@@ -108,23 +120,18 @@ class PersonalTokenService:
             )
         return lifetime
 
-    async def _lock_user(self, caller: SessionPrincipal) -> User:
+    async def _locked_user(self, caller: SessionPrincipal, current_password: str) -> User:
         """The caller, whose session still lives.
 
         The lock orders this against other new tokens, which are counted, and against a new
         password, which ends sessions and deletes tokens: whether that was first is seen after it.
-
-        Raises:
-            InvalidTokenError: the session has ended.
         """
-        user = await self._session.scalar(
-            select(User)
-            .where(User.id == caller.user_id, User.is_active)
-            .with_for_update(key_share=True)
+        user = await self._reauthentication.require(
+            caller.user_id, caller.session_id, current_password
         )
         living = await self._session.scalar(
             select(Session.id).where(Session.id == caller.session_id, Session.ended_at.is_(None))
         )
-        if user is None or living is None:
+        if living is None:
             raise InvalidTokenError
         return user

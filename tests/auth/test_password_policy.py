@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from src.auth.passwords import normalize_password, weakness
+from src.config import Settings
 from tests.auth.support import REGISTER, code
 
 EMAIL = "annemarie.kranz@x.test"
@@ -21,10 +22,15 @@ REFUSED = [
     ("qwertyuiop", "most common"),
     ("12345678", "most common"),
     ("iloveyou", "most common"),
+    (" I love you ", "most common"),
+    ("friendofemily", "most common"),
+    ("12345678\u00a0", "most common"),
+    (" " * 12, "most common"),
     ("annemarie.kranz@x.test", "e-mail address"),
     ("AnneMarie.Kranz@X.test", "e-mail address"),
     ("annemarie.kranz", "e-mail address"),
     ("ANNEMARIE.KRANZ", "e-mail address"),
+    ("annemarie.kranz ", "e-mail address"),
 ]
 ACCEPTED = [
     "no composition rules here",
@@ -73,6 +79,20 @@ def test_weakness_tells_why(password: str, reason: str) -> None:
 @pytest.mark.parametrize("password", ACCEPTED)
 def test_weakness_finds_nothing(password: str) -> None:
     assert weakness(normalize_password(password), EMAIL) is None
+
+
+class TestLongerMinimum:
+    """PASSWORD_MIN_LENGTH."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"password_min_length": 15})
+
+    async def test_it_holds(self, client: httpx.AsyncClient) -> None:
+        short = await client.post(REGISTER, json={"email": EMAIL, "password": "x7" * 7})
+        assert "at least 15" in short.json()["errors"][0]["msg"]
+        enough = await client.post(REGISTER, json={"email": EMAIL, "password": "x7" * 7 + "y"})
+        assert enough.status_code == 202
 
 
 def test_normalizing_makes_composed_and_decomposed_alike_and_nothing_else() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from src.auth.backoff import Backoff
+from src.auth.backoff import Backoff, Guesser
 from src.auth.exceptions import InvalidMfaCodeError
 from src.auth.links import LinkTokens
 from src.auth.models import TotpFactor
@@ -400,13 +401,24 @@ class TestBackoff:
             while answer.status_code == 429:
                 clock.advance(timedelta(seconds=int(answer.headers["retry-after"])))
                 answer = await second_step(client, token, phone.wrong_code())
-        wrong = seen(await late_step(client, token, phone.wrong_code(), monkeypatch))
-        right = seen(await late_step(client, token, phone.code(), monkeypatch))
+        wrong_step = second_step(client, token, phone.wrong_code())
+        wrong = seen(await late(monkeypatch, wrong_step, 1))
+        right = seen(await late(monkeypatch, second_step(client, token, phone.code()), 1))
         assert right == wrong
         assert right[0] == 429
         assert right[1]["retry-after"] == "8"
         clock.advance(timedelta(seconds=8))
         pair(await second_step(client, token, phone.code()))  # it was not spent
+
+    async def test_a_password_that_comes_too_late_is_not_asked_for_a_code(
+        self, client: httpx.AsyncClient, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(5):
+            await sign_in(client, "ann", WRONG)
+        wrong = seen(await late(monkeypatch, sign_in(client, "ann", WRONG), 1))
+        right = seen(await late(monkeypatch, sign_in(client, "ann"), 2))
+        assert right == wrong
+        assert right[0] == 429
 
     async def test_wrong_passwords_of_others_do_not_stop_the_second_step(
         self, client: httpx.AsyncClient, phone: Phone
@@ -554,19 +566,19 @@ async def ann_id(app: FastAPI) -> UUID:
     return found
 
 
-async def late_step(
-    client: httpx.AsyncClient, token: str, sent: str, monkeypatch: pytest.MonkeyPatch
+async def late(
+    monkeypatch: pytest.MonkeyPatch, request: Awaitable[httpx.Response], checks: int
 ) -> httpx.Response:
-    """The second step of a request that the first check lets pass."""
-    check, checks = Backoff.check, iter([False])
+    """The answer to a request that its first checks let pass."""
+    check, passing = Backoff.check, iter([True] * checks)
 
-    async def second_check(self: Backoff, guessers: list[object]) -> None:
-        if next(checks, True):
-            await check(self, guessers)  # type: ignore[arg-type]
+    async def check_later(self: Backoff, guessers: Sequence[Guesser]) -> None:
+        if not next(passing, False):
+            await check(self, guessers)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Backoff, "check", second_check)
-        return await second_step(client, token, sent)
+        patch.setattr(Backoff, "check", check_later)
+        return await request
 
 
 async def verify(app: FastAPI, sent: str, device: UUID) -> None:

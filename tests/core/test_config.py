@@ -112,6 +112,17 @@ def test_settings_show_no_secret(production: pytest.MonkeyPatch) -> None:
         ("DATABASE_POOL_SIZE", "0"),
         ("READ_POOL_SIZE", "-1"),
         ("DATABASE_WAIT_SECONDS", "0"),
+        ("RATE_LIMIT", "many"),
+        ("RATE_LIMIT", "0/minute"),
+        ("RATE_LIMIT", "10/fortnight"),
+        ("RATE_LIMIT", "1200/minute;50/second"),
+        ("RATE_LIMIT_MAILS", "-1/hour"),
+        ("REDIS_URL", "http://127.0.0.1:6379"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://:6379"),
+        ("REDIS_URL", "redis://127.0.0.1:0"),
+        ("REDIS_URL", "redis://127.0.0.1:70000"),
         ("BCRYPT_ROUNDS", "3"),
         ("BCRYPT_ROUNDS", "31"),
         ("PASSWORD_THREADS", "0"),
@@ -127,6 +138,13 @@ def test_a_wrong_value_names_its_setting(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert name.lower() in refusal().lower()
+
+
+def test_a_redis_url_that_cannot_be_read_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://user:s3cr/et@127.0.0.1:6379")
+    text = refusal()
+    assert "redis_url" in text.lower()
+    assert "s3cr" not in text
 
 
 @pytest.mark.parametrize("value", ["0.5", "PT0.5S", "00:00:00.5"])

@@ -1,13 +1,18 @@
 """What callers see while PostgreSQL is away, and once it is back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
+from src.auth.tasks import AlreadyRegistered, already_registered
 from src.config import Settings
+from src.database import Database
+from src.exceptions import DatabaseUnavailableError
+from src.ids import uuid7
 from tests.conftest import execute
 from tests.core.proxy import Proxy, proxy_to
 from tests.core.support import KILL_CONNECTIONS, problem_of
@@ -91,3 +96,47 @@ async def test_a_silent_network_is_a_503_in_bounded_time(
         assert request.result().headers["retry-after"]
     proxy.up()
     assert (await client.get("/api/v1/posts")).status_code == 200
+
+
+async def change(database: Database, fail: Callable[[], None]) -> None:
+    async with database.independent_transaction() as session:
+        await session.execute(text("SELECT 1"))
+        fail()
+        await session.execute(text("SELECT 2"))
+
+
+async def commit(database: Database, fail: Callable[[], None]) -> None:
+    async with database.independent_transaction() as session:
+        await session.execute(text("SELECT 1"))
+        fail()
+
+
+async def enqueue(database: Database, fail: Callable[[], None]) -> None:
+    async with database.independent_transaction() as session:
+        await session.execute(text("SELECT 1"))
+        fail()
+        with pytest.raises(DatabaseUnavailableError) as caught:  # before the rollback fails too
+            await already_registered.enqueue(session, AlreadyRegistered(user_id=uuid7()))
+        raise caught.value
+
+
+@pytest.mark.parametrize("way", [change, commit, enqueue])
+async def test_silence_is_an_outage_of_the_database(
+    settings: Settings, proxy: Proxy, way: Callable[..., Awaitable[None]]
+) -> None:
+    database = Database.open(proxy.url, settings)
+    with pytest.raises(DatabaseUnavailableError) as caught:
+        await way(database, proxy.silence)
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    await proxy.down()
+    await database.close()
+
+
+async def test_an_outage_is_logged_by_what_happened(
+    client: httpx.AsyncClient, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    await proxy.down()
+    problem_of(await client.get("/api/v1/posts"), 503, "database_unavailable")
+    [record] = [record for record in caplog.records if record.name == "src.exceptions"]
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("database unavailable: Connection")

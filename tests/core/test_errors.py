@@ -42,6 +42,8 @@ def broken_app(plain_settings: Settings) -> FastAPI:
             "key": KeyError("the inner secret"),
             "recursion": RecursionError("the inner secret"),
             "group": ExceptionGroup("the inner secret", [ValueError("the inner secret")]),
+            "timeout": TimeoutError("the inner secret"),
+            "connection": ConnectionResetError("the inner secret"),
             "http": HTTPException(451, "the inner secret"),
             "teapot": TeapotError(
                 "Short and stout", headers={"Retry-After": "7"}, handle=True, spout=["here"]
@@ -110,7 +112,8 @@ async def test_405_names_every_method_of_the_resource(client: httpx.AsyncClient)
         assert methods <= {method.strip() for method in answer.headers["allow"].split(",")}, path
 
 
-@pytest.mark.parametrize("kind", ["runtime", "key", "recursion", "group"])
+# Those of the network too: only what talks to the database may call them its outage.
+@pytest.mark.parametrize("kind", ["runtime", "key", "recursion", "group", "timeout", "connection"])
 async def test_a_defect_is_a_bare_500_and_its_traceback_is_logged(
     broken: httpx.AsyncClient, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from src.cli import COMMANDS
+from src.cli import COMMANDS, FEATURE_COMMANDS
 from src.config import PROJECT_ROOT, Settings
 from src.main import API_PREFIX, create_app
 from tests.docs.support import README, documents, headed_blocks, prose, section
@@ -22,7 +22,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CONSTANT = re.compile(r"^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
 _COMMAND_LINE = re.compile(r"^(?: {4})?make .*$", re.MULTILINE)
 _MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
-_COMMAND = re.compile(r"python3? -m src ([a-z]+)")
+_COMMAND = re.compile(r"python3? -m src ([a-z-]+)")
 _ENDPOINT = re.compile(r"\b(GET|POST|PATCH|PUT|DELETE) (/[\w/{}.-]*)")
 _ROW = re.compile(r"^\| ((?:[A-Z]+(?:, )?)+)(?: at the root:)? (`[^|]+) \|", re.MULTILINE)
 _REQUIREMENT = re.compile(r"^([a-z][\w-]*)", re.MULTILINE)
@@ -91,7 +91,7 @@ def test_commands_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     in_code = "\n".join([*_CODE.findall(text), *_COMMAND_LINE.findall(text)])
     assert set(_MAKE.findall(in_code)) <= targets
-    assert set(_COMMAND.findall(text)) <= COMMANDS.keys()
+    assert set(_COMMAND.findall(text)) <= COMMANDS.keys() | FEATURE_COMMANDS.keys()
 
 
 @every_document
@@ -115,13 +115,13 @@ def test_the_readme_lists_the_whole_api() -> None:
     for methods, paths in _ROW.findall(section(README.read_text(), "The API")):
         for method in methods.split(", "):
             for path in _CODE.findall(paths):
-                prefix = "" if path.startswith("/health") else API_PREFIX
+                prefix = "" if path.startswith(("/health", "/.well-known")) else API_PREFIX
                 listed.add((method, nameless(prefix + path)))
     assert listed == routes()
 
 
 def test_the_readme_names_every_command() -> None:
-    for command in COMMANDS:
+    for command in COMMANDS | FEATURE_COMMANDS:
         assert f"`{command}`" in section(README.read_text(), "Where things are")
 
 

@@ -32,6 +32,7 @@ def environment(database_url: str, data_dir: Path, **variables: str) -> dict[str
         "DATA_DIR": str(data_dir),
         "BCRYPT_ROUNDS": "4",
         "REQUIRE_CONFIRMED_EMAIL": "false",
+        "RATE_LIMIT_ENABLED": "false",
         "PYTHONWARNINGS": "error",
     } | variables
 

@@ -10,8 +10,15 @@ from tests.support import Account, Accounts
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Settings with access tokens for two months."""
-    return settings.model_copy(update={"access_token_lifetime": timedelta(days=60)})
+    """Settings with sessions for two months, and time for many requests on a busy machine."""
+    two_months = timedelta(days=60)
+    return settings.model_copy(
+        update={
+            "access_token_lifetime": two_months,
+            "session_idle_lifetime": two_months,
+            "database_wait_seconds": 60,
+        }
+    )
 
 
 @pytest.fixture

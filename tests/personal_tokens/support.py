@@ -4,14 +4,14 @@ from typing import Any
 
 import httpx
 
-from tests.support import Account
+from tests.support import PASSWORD, Account
 
 TOKENS = "/api/v1/users/me/tokens"
 
 
 async def create(client: httpx.AsyncClient, owner: Account, **fields: Any) -> httpx.Response:
     """The answer to a new token, by default one that reads the profile."""
-    data = {"name": "backup", "scopes": ["profile:read"]} | fields
+    data = {"current_password": PASSWORD, "name": "backup", "scopes": ["profile:read"]} | fields
     return await client.post(TOKENS, json=data, headers=owner.headers)
 
 

@@ -240,3 +240,12 @@ async def test_expired_tokens_are_forgotten_after_a_month(
     clock.advance(timedelta(days=1))
     await schedule.run(context)
     assert await rows(app, "SELECT name FROM personal_tokens") == ["long"]
+
+
+async def test_whoever_has_an_access_token_alone_cannot_make_one(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    assert code(await create(client, ann, current_password="not it")) == (400, "wrong_password")
+    data = {"name": "backup", "scopes": ["profile:read"]}
+    refused = await client.post(TOKENS, json=data, headers=ann.headers)
+    assert code(refused) == (422, "validation_error")

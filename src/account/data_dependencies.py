@@ -1,0 +1,28 @@
+"""Dependencies about one's data."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from src.account.deletion import DeletionService
+from src.account.export import ExportService
+from src.auth.dependencies import ReauthenticationDep, SecurityEventsDep
+from src.database import ReadsDep, SessionDep
+
+
+async def get_export_service(
+    request: Request, session: SessionDep, reads: ReadsDep, events: SecurityEventsDep
+) -> ExportService:
+    """The export service on the request's session, with the sections of every feature."""
+    return ExportService(session, reads, request.app.state.personal_data, events)
+
+
+async def get_deletion_service(
+    session: SessionDep, reauthentication: ReauthenticationDep, events: SecurityEventsDep
+) -> DeletionService:
+    """The deletion service on the request's session."""
+    return DeletionService(session, reauthentication, events)
+
+
+ExportServiceDep = Annotated[ExportService, Depends(get_export_service)]
+DeletionServiceDep = Annotated[DeletionService, Depends(get_deletion_service)]

@@ -1,0 +1,64 @@
+"""Deleting one's account."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.auth.exceptions import WrongPasswordError
+from src.auth.reauthentication import Reauthentication
+from src.auth.security_events import SecurityEvents
+from src.permissions import ADMIN
+from src.responses import IfMatch
+from src.security import SessionPrincipal
+from src.users.administrators import require_another_administrator
+from src.users.models import User
+
+
+class DeletionService:
+    """Deletes accounts, in the caller's transaction."""
+
+    def __init__(
+        self, session: AsyncSession, reauthentication: Reauthentication, events: SecurityEvents
+    ) -> None:
+        self._session = session
+        self._reauthentication = reauthentication
+        self._events = events
+
+    async def delete(
+        self, caller: SessionPrincipal, current_password: str, if_match: IfMatch
+    ) -> None:
+        """Delete the caller's account and all that belongs to it; the audit log keeps what it has.
+
+        Raises:
+            WrongPasswordError: that is not his password, or he is not active any more.
+            TooManyFailuresError: too many were wrong, whatever this one is.
+            PreconditionFailedError: the account has changed since the caller read it.
+            LastAdministratorError: no other active administrator is left.
+        """
+        user = await self._reauthentication.require(
+            caller.user_id, caller.session_id, current_password
+        )
+        if ADMIN in user.roles:
+            user = await self._lock_among_administrators(user)
+        if_match.check(user.version)
+        await self._events.tell(self._session, "account.deleted", user)
+        await self._session.delete(user)
+        await self._session.flush()
+
+    async def _lock_among_administrators(self, user: User) -> User:
+        """The administrator, locked again: of several, the one with the lowest id comes first.
+
+        Raises:
+            LastAdministratorError: there is no other.
+            WrongPasswordError: his password was changed meanwhile, or he was disabled.
+        """
+        self._session.expunge(user)
+        await self._session.rollback()
+        await require_another_administrator(self._session, user)
+        locked = await self._session.scalar(
+            select(User)
+            .where(User.id == user.id, User.is_active, User.password_hash == user.password_hash)
+            .with_for_update()
+        )
+        if locked is None:
+            raise WrongPasswordError
+        return locked

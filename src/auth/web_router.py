@@ -1,0 +1,62 @@
+"""Sessions of same-site browsers: the refresh token is in a cookie that no script can read.
+
+The cookie is a credential for these routes only, and they answer only pages of our own origins.
+"""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from src.auth.clients import PUBLIC_CLIENT, public_client
+from src.auth.cookies import DEVICE, REFRESH
+from src.auth.dependencies import SessionServiceDep, SignInServiceDep
+from src.auth.exceptions import InvalidGrantError
+from src.auth.origins import require_own_origin
+from src.auth.schemas import TokenRead, WebTokenRead
+from src.auth.sign_in import DEVICE_LIFETIME
+from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
+from src.config import Settings
+from src.dependencies import SettingsDep
+from src.responses import DocumentResponse
+
+router = APIRouter(prefix="/auth/web", tags=["auth"], dependencies=[Depends(require_own_origin)])
+
+
+@router.post("/login", response_model=WebTokenRead, openapi_extra=WEB_SIGN_IN_SCHEMA)
+async def sign_in(
+    request: Request, settings: SettingsDep, sign_in_service: SignInServiceDep
+) -> Response:
+    """Sign in with a password, and a second factor; the refresh token goes into a cookie."""
+    form = await read_web_sign_in(request)
+    device_token = DEVICE.read(request, settings)
+    signed_in = await sign_in_service.with_form(form, public_client(form), device_token)
+    response = _tokens_with_cookie(signed_in.tokens, settings)
+    device = DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME)
+    response.headers.append("Set-Cookie", device["Set-Cookie"])
+    return response
+
+
+@router.post("/refresh", response_model=WebTokenRead)
+async def refresh(request: Request, settings: SettingsDep, sessions: SessionServiceDep) -> Response:
+    """A new access token; the cookie is renewed, the same for tabs that ask at once."""
+    try:
+        refresh_token = REFRESH.read(request, settings) or ""
+        tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
+    except InvalidGrantError as error:
+        error.headers |= REFRESH.clear(settings)
+        raise
+    return _tokens_with_cookie(tokens, settings)
+
+
+@router.post("/logout", status_code=204, response_class=Response)
+async def sign_out(
+    request: Request, settings: SettingsDep, sessions: SessionServiceDep
+) -> Response:
+    """End the session of the cookie, if there is one, and clear the cookie."""
+    if refresh_token := REFRESH.read(request, settings):
+        await sessions.sign_out_with(refresh_token, PUBLIC_CLIENT)
+    return Response(status_code=204, headers=REFRESH.clear(settings))
+
+
+def _tokens_with_cookie(tokens: TokenRead, settings: Settings) -> Response:
+    cookie = REFRESH.set(settings, tokens.refresh_token, settings.session_idle_lifetime)
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache", **cookie}
+    return DocumentResponse(tokens.model_dump(exclude={"refresh_token"}), headers=headers)

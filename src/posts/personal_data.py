@@ -1,0 +1,57 @@
+"""What the posts table holds about a user: all his posts, drafts and those in the trash too."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, literal_column, select
+
+from src.personal_data import Section
+from src.pool import Pool
+from src.posts.models import Post
+from src.shapes import Document, Shape
+from src.statements import Read, Statement
+
+IDS_AT_ONCE = 1000
+POSTS_AT_ONCE = 20  # the longest have 400 kB each
+
+_POST = Shape(
+    {
+        "id": Post.id,
+        "slug": Post.slug,
+        "title": Post.title,
+        "summary": Post.summary,
+        "body": Post.body,
+        "status": Post.status,
+        "tags": Post.tags,
+        "version": Post.version,
+        "created_at": Post.created_at,
+        "updated_at": Post.updated_at,
+        "published_at": Post.published_at,
+        "deleted_at": Post.deleted_at,
+    }
+)
+# No index has an author's posts in an order that never changes, so each statement of this goes
+# through all of them: it takes many at a time, which as ids are small.
+_ids = Statement(
+    select(Post.id)
+    .where(Post.author_id == bindparam("user_id"), Post.id > bindparam("last_id"))
+    .order_by(Post.id)
+    .limit(literal_column(str(IDS_AT_ONCE)))
+)
+_posts = Read(
+    _POST,
+    lambda rows: rows.where(Post.id == func.any(bindparam("ids"))).order_by(Post.id),
+)
+
+
+async def _documents(reads: Pool, user_id: UUID) -> AsyncIterator[Document]:
+    ids = [str(UUID(int=0))]
+    while rows := await _ids.run(reads, {"user_id": user_id, "last_id": ids[-1]}):
+        ids = [row["id"] for row in rows]
+        for start in range(0, len(ids), POSTS_AT_ONCE):
+            some = ids[start : start + POSTS_AT_ONCE]
+            for post in await _posts.all(reads, ids=some):
+                yield post
+
+
+PERSONAL_DATA = [Section("posts", (Post.__tablename__,), _documents)]

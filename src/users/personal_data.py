@@ -1,0 +1,27 @@
+"""What the users table holds about a user."""
+
+from src.personal_data import rows_of
+from src.shapes import Shape
+from src.users.models import User
+
+_ACCOUNT = Shape(
+    {
+        "id": User.id,
+        "email": User.email,
+        "email_verified_at": User.email_verified_at,
+        "username": User.username,
+        "display_name": User.display_name,
+        "bio": User.bio,
+        "locale": User.locale,
+        "is_active": User.is_active,
+        "roles": User.roles,
+        "mfa_enabled": User.mfa_enabled,
+        "last_sign_in_at": User.last_sign_in_at,
+        "posts_count": User.posts_count,
+        "version": User.version,
+        "created_at": User.created_at,
+        "updated_at": User.updated_at,
+    }
+)
+
+PERSONAL_DATA = [rows_of("account", User.id, _ACCOUNT, User.id)]

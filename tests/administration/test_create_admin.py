@@ -1,0 +1,259 @@
+"""`python -m src create-admin`: the first administrator, and who else it makes one."""
+
+import asyncio
+import io
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from src import cli
+from src.administration.commands import create_admin
+from src.config import PROJECT_ROOT
+from src.exceptions import AppError
+from tests.administration.support import USERS, entries
+from tests.auth.support import rows
+from tests.support import PASSWORD, Account, Accounts, Inbox
+
+TIMEOUT_SECONDS = 60
+EMAIL = "root@x.test"
+PROMPT, AGAIN = "Password: ", "Once more: "
+
+
+@pytest.fixture
+def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
+    """The environment of the command."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": database_url,
+        "ENVIRONMENT": "test",
+        "BCRYPT_ROUNDS": "4",
+        "PYTHONUTF8": "1",
+    }
+
+
+@contextmanager
+def at_a_terminal(environment: dict[str, str], *arguments: str) -> Iterator[tuple[int, int]]:
+    """The command with a terminal of its own: the terminal's other end, and the process id."""
+    process_id, terminal = pty.fork()
+    if process_id == 0:
+        os.chdir(PROJECT_ROOT)
+        os.execve(sys.executable, command(*arguments), environment)  # noqa: S606 - no shell needed
+    try:
+        yield terminal, process_id
+    finally:
+        os.close(terminal)
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(process_id, 0)
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line."""
+    return [sys.executable, "-W", "error", "-m", "src", "create-admin", *arguments]
+
+
+def read_until(terminal: int, wanted: str) -> str:
+    """What the terminal shows, up to some words, or all of it when the command ends."""
+    shown = ""
+    while not wanted or wanted not in shown:
+        readable, _, _ = select.select([terminal], [], [], TIMEOUT_SECONDS)
+        assert readable, shown
+        try:
+            received = os.read(terminal, 1000)
+        except OSError:  # the other end is closed
+            break
+        if not received:
+            break
+        shown += received.decode()
+    return shown
+
+
+async def create(
+    environment: dict[str, str], *arguments: str, password: str = PASSWORD
+) -> tuple[int, str, str]:
+    """Run the command with a password on its input: its status, and what it says."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command(*arguments),
+        cwd=PROJECT_ROOT,
+        env=environment,
+        input=f"{password}\n",
+        text=True,
+        capture_output=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_the_first_administrator_signs_in_and_manages_users(
+    client: httpx.AsyncClient, accounts: Accounts, environment: dict[str, str]
+) -> None:
+    status, told, error = await create(environment, " Root@X.test ", "--username", "Root")
+    assert (status, error) == (0, "")
+    assert told == "root@x.test is an administrator, with the username root.\n"
+    admin = await accounts.sign_in("root")
+    answer = await client.get(f"{USERS}/{admin.id}", headers=admin.headers)
+    assert answer.json()["email"] == EMAIL
+    assert answer.json()["email_verified"] is True
+    assert answer.json()["roles"] == ["admin"]
+    [entry] = await entries(client, admin, action="account.created")
+    assert (entry["user_id"], entry["actor_id"], entry["address"]) == (admin.id, None, None)
+    assert entry["device"] == "command line"
+    assert entry["details"] == {"roles": ["admin"]}
+
+
+async def make(
+    app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+    email: str,
+    username: str | None = None,
+    password: str = PASSWORD,
+) -> str:
+    """What the command says, given a password on its input."""
+    state = app.state
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
+    async with state.database.independent_transaction() as session:
+        return await create_admin(
+            session, state.settings, state.clock, email=email, username=username
+        )
+
+
+async def test_a_username_is_made_of_the_address(
+    app: FastAPI, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await make(app, monkeypatch, "ann.smith@x.test")
+    username = told.rstrip(".").rpartition(" ")[2]
+    assert username.startswith("ann-smith-")
+    assert (await accounts.token(username)).status_code == 200
+
+
+async def test_a_confirmed_user_gets_the_role_and_is_told_and_nothing_is_asked(
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    accounts: Accounts,
+    ann: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    inbox: Inbox,
+) -> None:
+    assert "has an account" in await make(app, monkeypatch, "ann@x.test")
+    assert sys.stdin.readline() == f"{PASSWORD}\n"
+    ann = await accounts.sign_in("ann")  # with the password that was his before
+    [entry] = await entries(client, ann, action="roles.changed")
+    assert (entry["user_id"], entry["actor_id"]) == (ann.id, None)
+    assert entry["details"] == {"before": [], "after": ["admin"]}
+    [mail] = await inbox.mails("ann@x.test", 1)
+    assert mail.subject == "Your roles have changed"
+    assert "already" in await make(app, monkeypatch, "ann@x.test")
+    assert len(await entries(client, ann, action="roles.changed")) == 1
+
+
+@pytest.mark.parametrize(
+    ("email", "username", "password", "reason"),
+    [
+        (EMAIL, None, "short", "at least 8 characters"),
+        (EMAIL, None, "password1", "common"),
+        (EMAIL, None, EMAIL, "e-mail address"),
+        (EMAIL, None, "", "UTF-8"),
+        (EMAIL, None, "correct horse \udcff", "UTF-8"),
+        (EMAIL, None, "correct \0 horse", "UTF-8"),
+        (EMAIL, "ann", PASSWORD, "taken"),
+        ("dora@x.test", None, PASSWORD, "not confirmed"),
+        ("carl@x.test", None, PASSWORD, "disabled"),
+    ],
+)
+async def test_a_refusal_says_why_and_changes_nothing(
+    app: FastAPI,
+    accounts: Accounts,
+    monkeypatch: pytest.MonkeyPatch,
+    email: str,
+    username: str | None,
+    password: str,
+    reason: str,
+) -> None:
+    await accounts.add("ann")
+    await accounts.add("carl", active=False)
+    await accounts.add("dora", confirmed=False)
+    with pytest.raises((RuntimeError, AppError), match=reason):
+        await make(app, monkeypatch, email, username, password)
+    names = await rows(app, "SELECT username FROM users ORDER BY username")
+    assert names == ["ann", "carl", "dora"]
+    assert await rows(app, "SELECT roles FROM users WHERE roles <> '{}'") == []
+    assert await rows(app, "SELECT action FROM audit_log") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["root"], "argument EMAIL: Not a valid e-mail address"),
+        (["Root <root@x.test>"], "argument EMAIL: Not a valid e-mail address"),
+        ([EMAIL, "--username", "a b"], "argument --username: a username is"),
+        ([EMAIL, PASSWORD], "unrecognized arguments"),
+        ([], "EMAIL"),
+    ],
+)
+def test_wrong_arguments_get_the_usage(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    reason: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["python -m src", "create-admin", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+async def test_a_refusal_is_a_sentence_and_a_status(environment: dict[str, str]) -> None:
+    told = "Use at least 8 characters. Nothing has changed.\n"
+    assert await create(environment, EMAIL, password="short") == (1, "", told)
+
+
+def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
+    environment: dict[str, str],
+) -> None:
+    environment["STATEMENT_TIMEOUT_SECONDS"] = "0.5"
+    with at_a_terminal(environment, EMAIL) as (terminal, _):
+        assert read_until(terminal, PROMPT).endswith(PROMPT)
+        time.sleep(1.5)  # whoever types slowly is waited for
+        os.write(terminal, f"{PASSWORD}\n".encode())
+        shown = read_until(terminal, AGAIN)
+        os.write(terminal, f"{PASSWORD}\n".encode())
+        shown += read_until(terminal, "")
+        assert "root@x.test is an administrator" in shown
+        assert PASSWORD not in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ([f"{PASSWORD}\n", "something else\n"], "two different passwords"),
+        (["\x03"], "Nothing has changed."),  # Ctrl+C
+        ([f"{PASSWORD}\n", "\x04"], "Nothing has changed."),  # Ctrl+D
+    ],
+)
+def test_a_slip_or_an_interrupt_at_the_terminal_ends_it(
+    environment: dict[str, str], typed: list[str], told: str
+) -> None:
+    with at_a_terminal(environment, EMAIL) as (terminal, process_id):
+        for prompt, line in zip((PROMPT, AGAIN), typed, strict=False):
+            read_until(terminal, prompt)
+            os.write(terminal, line.encode())
+        shown = read_until(terminal, "")
+        assert told in shown
+        assert "Traceback" not in shown
+        assert os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1]) == 1
