@@ -39,7 +39,6 @@ _live_link = Read(
     Shape({"user_id": EmailLink.user_id}),
     lambda rows: rows.where(
         EmailLink.id == bindparam("link_id"),
-        EmailLink.purpose == "change",
         EmailLink.expires_at > bindparam("now"),
     ),
 )
