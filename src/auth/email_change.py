@@ -4,7 +4,7 @@ It switches when whoever receives mail at the new address follows the link and p
 account's owner: somebody who gets the link of a mistyped address cannot make the account his.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, update
@@ -16,13 +16,12 @@ from src.auth.backoff import password_guessers
 from src.auth.exceptions import (
     ConfirmationProofRequiredError,
     InvalidLinkError,
-    TooManyRequestsError,
     WrongPasswordError,
 )
 from src.auth.models import EmailLink, Registration
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
-from src.auth.throttles import count_attempt
+from src.auth.throttles import require_few
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import InvalidInputError
@@ -33,7 +32,6 @@ from src.statements import Read
 from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
-THROTTLE_WINDOW = timedelta(hours=1)
 
 _live_link = Read(
     Shape({"user_id": EmailLink.user_id}),
@@ -83,13 +81,8 @@ class EmailChangeService:
             caller.user_id, caller.session_id, current_password
         )
         now = self._clock.now()
-        # In this transaction: a refused one leaves the count where it is, at the limit.
         for subject in (f"email-change:{user.id}", f"email-change-to:{new_email}"):
-            count, window_ends_at = await count_attempt(
-                self._session, subject, THROTTLE_WINDOW, now
-            )
-            if count > self._settings.email_links_per_hour:
-                raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+            await require_few(self._session, subject, self._settings.email_links_per_hour, now)
         await self._session.execute(
             delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose == "change")
         )
