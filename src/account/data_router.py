@@ -8,13 +8,13 @@ from fastapi.responses import StreamingResponse
 from src.account.data_dependencies import DeletionServiceDep, ExportServiceDep
 from src.account.data_schemas import AccountDelete
 from src.responses import IfMatchDep
-from src.users.dependencies import SignedInUser
+from src.users.dependencies import AccountReader, AccountWriter
 
 router = APIRouter(prefix="/users/me", tags=["account"])
 
 
 @router.get("/export", response_model=dict[str, list[dict[str, Any]]])
-async def export(me: SignedInUser, exports: ExportServiceDep) -> Response:
+async def export(me: AccountReader, exports: ExportServiceDep) -> Response:
     """Everything that is held about you, as one document; if it breaks off, it is not valid JSON.
 
     You are told by mail that it was downloaded.
@@ -29,7 +29,7 @@ async def export(me: SignedInUser, exports: ExportServiceDep) -> Response:
 
 @router.delete("", status_code=204, response_class=Response)
 async def delete(
-    me: SignedInUser, data: AccountDelete, if_match: IfMatchDep, deletions: DeletionServiceDep
+    me: AccountWriter, data: AccountDelete, if_match: IfMatchDep, deletions: DeletionServiceDep
 ) -> None:
     """Delete your account and all that belongs to it, for ever."""
     await deletions.delete(me, data.current_password, if_match)

@@ -14,7 +14,7 @@ from src.auth.dependencies import ReauthenticationDep, SecondFactorDep
 from src.auth.second_factor import read_state
 from src.database import ReadsDep
 from src.responses import DocumentResponse
-from src.users.dependencies import SignedInUser
+from src.users.dependencies import AccountReader, AccountWriter
 
 router = APIRouter(prefix="/users/me/mfa", tags=["account"])
 
@@ -22,14 +22,14 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.get("", response_model=MfaRead)
-async def read_mfa(me: SignedInUser, reads: ReadsDep) -> Response:
+async def read_mfa(me: AccountReader, reads: ReadsDep) -> Response:
     """Whether signing in takes a second factor, and how many recovery codes are left."""
     return DocumentResponse(await read_state(reads, me.user_id), headers=NO_STORE)
 
 
 @router.post("/totp", response_model=TotpRead)
 async def enrol_totp(
-    me: SignedInUser,
+    me: AccountWriter,
     data: TotpEnrol,
     reauthentication: ReauthenticationDep,
     second_factor: SecondFactorDep,
@@ -42,7 +42,7 @@ async def enrol_totp(
 
 @router.post("/totp/confirm", response_model=RecoveryCodesRead)
 async def confirm_totp(
-    me: SignedInUser, data: TotpConfirm, second_factor: SecondFactorDep
+    me: AccountWriter, data: TotpConfirm, second_factor: SecondFactorDep
 ) -> Response:
     """Turn two-factor authentication on with a code of the app. The other sessions end."""
     codes = await second_factor.confirm(me.user_id, me.session_id, data.code)
@@ -51,7 +51,7 @@ async def confirm_totp(
 
 @router.delete("/totp", status_code=204, response_class=Response)
 async def disable_totp(
-    me: SignedInUser,
+    me: AccountWriter,
     data: MfaProof,
     reauthentication: ReauthenticationDep,
     second_factor: SecondFactorDep,
@@ -63,7 +63,7 @@ async def disable_totp(
 
 @router.post("/recovery-codes", response_model=RecoveryCodesRead)
 async def replace_recovery_codes(
-    me: SignedInUser,
+    me: AccountWriter,
     data: MfaProof,
     reauthentication: ReauthenticationDep,
     second_factor: SecondFactorDep,

@@ -80,6 +80,7 @@ class PasswordService:
             message = "Choose another password than the current one"
             raise InvalidInputError.at("body", "new_password", msg=message, type="password_same")
         await self._policy.require_good(new_password, caller.user["email"], "new_password")
+        await self._reauthentication.check(caller.session_id)
         # Before the transaction, which would hold a connection meanwhile.
         password_hash = await self._hasher.hash(new_password)
         user = await self._reauthentication.require(

@@ -12,14 +12,14 @@ from src.account.schemas import (
     ResetRequested,
 )
 from src.auth.dependencies import EmailChangeServiceDep
-from src.users.dependencies import SignedInUser
+from src.users.dependencies import AccountWriter
 
 router = APIRouter(tags=["account"])
 
 
 @router.post("/users/me/password", status_code=204, response_class=Response)
 async def change_password(
-    caller: SignedInUser, data: PasswordChange, passwords: PasswordServiceDep
+    caller: AccountWriter, data: PasswordChange, passwords: PasswordServiceDep
 ) -> None:
     """Set a new password. All other sessions end, and the owner is told by mail."""
     await passwords.change(caller, data.current_password, data.new_password)
@@ -40,7 +40,7 @@ async def reset_password(data: PasswordReset, passwords: PasswordServiceDep) -> 
 
 @router.post("/users/me/email", status_code=202)
 async def change_email(
-    caller: SignedInUser, data: EmailChange, changes: EmailChangeServiceDep
+    caller: AccountWriter, data: EmailChange, changes: EmailChangeServiceDep
 ) -> EmailChangeRequested:
     """Mail a link to the new address, which is the account's once it is confirmed there.
 

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.auth.backoff import Backoff, Guesser
 from src.auth.email_change import EmailChangeService
 from src.auth.exceptions import ConfirmationProofRequiredError, InvalidLinkError
 from src.auth.hashing import PasswordHasher
@@ -20,15 +21,18 @@ from src.auth.models import EmailLink, Registration
 from src.auth.opaque_tokens import secret_digest
 from src.auth.schemas import EmailConfirm
 from src.clock import Clock
+from src.config import Settings
+from src.database import Database
 from src.ids import uuid7
-from src.pool import Pool
 from src.security import Principal
 from src.shapes import Shape
 from src.statements import Read
 from src.users.models import User
 from src.users.service import suggest_username
 
-MAX_PASSWORD_PROOFS = 25  # each costs a hash; a secret is found however many there are
+# Registrations whose password is tried: each costs a hash. A secret is found however many there are.
+# Whoever fills an address with registrations, to hide its owner's, has to come before and after him.
+OLDEST_TRIED, NEWEST_TRIED = 3, 5
 
 _live_link = Read(
     Shape({"user_id": EmailLink.user_id}),
@@ -49,15 +53,11 @@ _registration_by_secret = Read(
         Registration.secret_hash == bindparam("secret_hash"),
     ),
 )
-_newest_registrations = Read(
+_other_registrations = Read(
     Shape({"id": Registration.id, "password_hash": Registration.password_hash}),
-    lambda rows: (
-        rows.where(
-            Registration.user_id == bindparam("user_id"), Registration.opened_account.is_(False)
-        )
-        .order_by(Registration.id.desc())
-        .limit(MAX_PASSWORD_PROOFS)
-    ),
+    lambda rows: rows.where(
+        Registration.user_id == bindparam("user_id"), Registration.opened_account.is_(False)
+    ).order_by(Registration.id),
 )
 
 
@@ -67,17 +67,22 @@ class ConfirmationService:
     def __init__(
         self,
         session: AsyncSession,
-        reads: Pool,
+        database: Database,
         hasher: PasswordHasher,
         links: LinkTokens,
         changes: EmailChangeService,
+        backoff: Backoff,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._session = session
-        self._reads = reads
+        self._database = database
+        self._reads = database.reads
         self._hasher = hasher
         self._links = links
         self._changes = changes
+        self._backoff = backoff
+        self._settings = settings
         self._clock = clock
 
     async def confirm(self, data: EmailConfirm, caller: Principal | None) -> None:
@@ -87,7 +92,7 @@ class ConfirmationService:
             InvalidLinkError: the link is malformed, used, replaced or expired, or the new address
                 has been confirmed for another account.
             ConfirmationProofRequiredError: nothing fits a registration, or the account.
-            TooManyFailuresError: too many wrong passwords of the account, whatever this one is.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
         match self._links.read(data.token):
             case "confirm", link_id:
@@ -101,10 +106,15 @@ class ConfirmationService:
         """The account gets the credentials of the proven registration."""
         now = self._clock.now()
         user_id = await self._user_of_link(link_id, now)
+        guessers = [Guesser(f"link:{link_id}", self._settings.failures_per_pair)]
+        await self._backoff.check(guessers)
         try:
             registration_id = await self._proven_registration(user_id, data)
         except ConfirmationProofRequiredError:
             await self._user_of_link(link_id, now)  # used meanwhile: say that instead
+            if data.password:
+                async with self._database.independent_transaction() as session:
+                    await self._backoff.failed(session, guessers)
             raise
         user = await self._session.get(User, user_id, with_for_update=True)
         used = await self._session.scalar(
@@ -146,7 +156,8 @@ class ConfirmationService:
             if found:
                 return UUID(found["id"])
         if data.password:
-            for registration in await _newest_registrations.all(self._reads, user_id=user_id):
+            others = await _other_registrations.all(self._reads, user_id=user_id)
+            for registration in others[:OLDEST_TRIED] + others[OLDEST_TRIED:][-NEWEST_TRIED:]:
                 if await self._fits(data.password, registration["password_hash"]):
                     return UUID(registration["id"])
         raise ConfirmationProofRequiredError

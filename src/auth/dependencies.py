@@ -138,14 +138,23 @@ EmailChangeServiceDep = Annotated[EmailChangeService, Depends(get_email_change_s
 
 async def get_confirmation_service(
     session: SessionDep,
-    reads: ReadsDep,
+    database: DatabaseDep,
     credentials: CredentialsDep,
     changes: EmailChangeServiceDep,
+    backoff: BackoffDep,
+    settings: SettingsDep,
     clock: ClockDep,
 ) -> ConfirmationService:
     """The confirmation service on the request's session."""
     return ConfirmationService(
-        session, reads, credentials.hasher, credentials.links, changes, clock
+        session,
+        database,
+        credentials.hasher,
+        credentials.links,
+        changes,
+        backoff,
+        settings,
+        clock,
     )
 
 

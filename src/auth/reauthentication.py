@@ -51,8 +51,15 @@ class Reauthentication:
             WrongPasswordError: it is not, or the user is not active any more.
             TooManyFailuresError: too many were wrong, whatever this one is.
         """
-        guesser = Guesser(f"session:{session_id}", self._settings.failures_per_pair)
-        return await self.prove(user_id, current_password, [guesser])
+        return await self.prove(user_id, current_password, self._guessers(session_id))
+
+    async def check(self, session_id: UUID) -> None:
+        """Refuse early what `require` would refuse, before something costly is done for it.
+
+        Raises:
+            TooManyFailuresError: too many passwords given in this session were wrong.
+        """
+        await self._backoff.check(self._guessers(session_id))
 
     async def prove(self, user_id: UUID, password: str, guessers: Sequence[Guesser]) -> User:
         """The user, locked, whose password this is; wrong ones count for the guessers.
@@ -83,6 +90,9 @@ class Reauthentication:
                 await self._backoff.succeeded(self._session, guessers)
                 return user
             await self._session.rollback()  # changed meanwhile: does it still fit?
+
+    def _guessers(self, session_id: UUID) -> list[Guesser]:
+        return [Guesser(f"session:{session_id}", self._settings.failures_per_pair)]
 
     async def _count_failure(self, user_id: UUID, guessers: Sequence[Guesser]) -> None:
         async with self._database.independent_transaction() as session:

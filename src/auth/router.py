@@ -30,8 +30,8 @@ from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
 from src.pagination import page_response
 from src.schemas import Id, Page
-from src.security import OptionalPrincipal
-from src.users.dependencies import SignedInUser
+from src.security import InsufficientScopeError, OptionalPrincipal
+from src.users.dependencies import AccountReader, AccountWriter, SignedInUser
 from src.users.locales import preferred_locale
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -98,13 +98,16 @@ async def sign_out(
     caller: SignedInUser, sessions: SessionServiceDep, data: SignOut | None = None
 ) -> None:
     """End this session, the others, or all; their tokens are dead at the next request."""
-    await sessions.sign_out(caller, (data or SignOut()).scope)
+    which = (data or SignOut()).scope
+    if which != "this" and "profile:write" not in caller.scopes:
+        raise InsufficientScopeError("profile:write")
+    await sessions.sign_out(caller, which)
 
 
 @router.get("/sessions", response_model=Page[SessionRead])
 async def read_sessions(
     request: Request,
-    caller: SignedInUser,
+    caller: AccountReader,
     which: Annotated[SessionFilter, Query()],
     reads: ReadsDep,
     clock: ClockDep,
@@ -115,6 +118,6 @@ async def read_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
-async def end_session(session_id: Id, caller: SignedInUser, sessions: SessionServiceDep) -> None:
+async def end_session(session_id: Id, caller: AccountWriter, sessions: SessionServiceDep) -> None:
     """End one of one's own sessions; its tokens are dead at the next request."""
     await sessions.sign_out_of(caller, session_id)

@@ -9,10 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import audit
 from src.auth.links import forgot_password_url
+from src.auth.throttles import count_attempt
 from src.clock import Clock
 from src.jobs import JobContext, Task
 from src.peer import Peer
 from src.users.models import User
+
+MAX_NOTICES = 10  # of one kind to one account in an hour
 
 # Told to the owner, in the words of templates/mail/security_events.*.jinja.
 Notice: TypeAlias = Literal[
@@ -106,9 +109,14 @@ class SecurityEvents:
         """Write into the audit log and mail the owner, in the session's transaction.
 
         `to` is where he reads it, if not at the account's address of now, and `also_to` another
-        place. `by` an administrator, the mail does not say from where.
+        place. `by` an administrator, the mail does not say from where. An address that nobody has
+        confirmed may be a stranger's, and the same news all day long would hide other news: such
+        mails are not sent.
         """
         self.record(session, notice, user.id, by=by, **details)
+        count, _ = await count_attempt(session, f"{notice}:{user.id}", self._clock.now())
+        if not user.email_verified or count > MAX_NOTICES:
+            return
         for address in filter(None, (to or user.email, also_to)):
             await security_notice.enqueue(
                 session,
@@ -116,8 +124,7 @@ class SecurityEvents:
                     event=notice,
                     to=address,
                     locale=user.locale,
-                    # Of an account with a stranger's address, it could be an advertisement.
-                    display_name=user.display_name if user.email_verified else "",
+                    display_name=user.display_name,
                     at=self._clock.now(),
                     address=None if by else self.peer.address,
                     device="" if by else self.peer.device,

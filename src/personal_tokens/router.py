@@ -17,7 +17,7 @@ from src.personal_tokens.schemas import (
 )
 from src.responses import DocumentResponse
 from src.schemas import Id, Page
-from src.users.dependencies import SignedInUser
+from src.users.dependencies import AccountReader, AccountWriter
 
 router = APIRouter(prefix="/users/me/tokens", tags=["personal tokens"])
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/users/me/tokens", tags=["personal tokens"])
 async def list_(
     request: Request,
     which: Annotated[PersonalTokenFilter, Query()],
-    me: SignedInUser,
+    me: AccountReader,
     reads: ReadsDep,
 ) -> Response:
     """One's own tokens, newest first."""
@@ -38,7 +38,7 @@ async def list_(
 @router.post("", status_code=201, response_model=PersonalTokenCreated)
 async def create(
     request: Request,
-    me: SignedInUser,
+    me: AccountWriter,
     data: PersonalTokenCreate,
     tokens: PersonalTokenServiceDep,
 ) -> Response:
@@ -53,7 +53,7 @@ async def create(
 
 
 @router.get("/{token_id}", response_model=PersonalTokenRead)
-async def read(token_id: Id, me: SignedInUser, reads: ReadsDep) -> Response:
+async def read(token_id: Id, me: AccountReader, reads: ReadsDep) -> Response:
     """One of one's own tokens."""
     token = await read_token(reads, me.user_id, token_id)
     if token is None:
@@ -62,6 +62,6 @@ async def read(token_id: Id, me: SignedInUser, reads: ReadsDep) -> Response:
 
 
 @router.delete("/{token_id}", status_code=204, response_class=Response)
-async def delete(token_id: Id, me: SignedInUser, tokens: PersonalTokenServiceDep) -> None:
+async def delete(token_id: Id, me: AccountWriter, tokens: PersonalTokenServiceDep) -> None:
     """Delete one of one's own tokens; it is dead at the next request."""
     await tokens.delete(me.user_id, token_id)

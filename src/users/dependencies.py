@@ -20,5 +20,7 @@ UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 CurrentUser = Annotated[Principal, Security(current_principal)]
 # The caller, if he has signed in himself: for what a personal access token must not do.
 SignedInUser = Annotated[SessionPrincipal, Security(session_principal)]
+AccountReader = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:read"])]
+AccountWriter = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:write"])]
 ProfileReader = Annotated[Principal, Security(current_principal, scopes=["profile:read"])]
 ProfileWriter = Annotated[Principal, Security(current_principal, scopes=["profile:write"])]
