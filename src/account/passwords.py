@@ -1,6 +1,6 @@
 """Changing one's password, knowing the old one or by a mailed link."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
@@ -10,7 +10,7 @@ from src import audit
 from src.account import tasks
 from src.auth import sessions
 from src.auth.backoff import Backoff, password_guessers
-from src.auth.exceptions import InvalidLinkError, TooManyRequestsError
+from src.auth.exceptions import InvalidLinkError
 from src.auth.hashing import PasswordHasher
 from src.auth.links import LinkTokens
 from src.auth.models import EmailLink, Session
@@ -18,7 +18,7 @@ from src.auth.password_policy import PasswordPolicy
 from src.auth.passwords import normalize_password
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
-from src.auth.throttles import count_attempt
+from src.auth.throttles import require_few
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database
@@ -28,8 +28,6 @@ from src.security import SessionPrincipal
 from src.shapes import Shape
 from src.statements import Read
 from src.users.models import User
-
-THROTTLE_WINDOW = timedelta(hours=1)
 
 _account_of_live_link = Read(
     Shape({"id": User.id, "email": User.email}),
@@ -106,11 +104,8 @@ class PasswordService:
         """
         now = self._clock.now()
         async with self._database.independent_transaction() as session:
-            count, window_ends_at = await count_attempt(
-                session, f"forgot:{email}", THROTTLE_WINDOW, now
-            )
-        if count > self._settings.email_links_per_hour:
-            raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+            most = self._settings.email_links_per_hour
+            await require_few(session, f"forgot:{email}", most, now)
         # The rest is a job, so that a known address takes no longer than others.
         user_id = await self._session.scalar(select(User.id).where(User.email == email))
         peer = self._events.peer  # whoever it was, he has not shown to be the user

@@ -4,7 +4,7 @@ It switches when whoever receives mail at the new address follows the link and p
 account's owner: somebody who gets the link of a mistyped address cannot make the account his.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, update
@@ -16,30 +16,27 @@ from src.auth.backoff import password_guessers
 from src.auth.exceptions import (
     ConfirmationProofRequiredError,
     InvalidLinkError,
-    TooManyRequestsError,
     WrongPasswordError,
 )
 from src.auth.models import EmailLink, Registration
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
-from src.auth.throttles import count_attempt
+from src.auth.throttles import require_few
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import InvalidInputError
 from src.pool import Pool
 from src.security import Principal, SessionPrincipal
-from src.shapes import Shape
+from src.shapes import Document, Shape
 from src.statements import Read
 from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
-THROTTLE_WINDOW = timedelta(hours=1)
 
-_live_link = Read(
-    Shape({"user_id": EmailLink.user_id}),
-    lambda rows: rows.where(
+_account_of_live_link = Read(
+    Shape({"id": User.id, "email": User.email}),
+    lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
         EmailLink.id == bindparam("link_id"),
-        EmailLink.purpose == "change",
         EmailLink.expires_at > bindparam("now"),
     ),
 )
@@ -84,13 +81,8 @@ class EmailChangeService:
             caller.user_id, caller.session_id, current_password
         )
         now = self._clock.now()
-        # In this transaction: a refused one leaves the count where it is, at the limit.
         for subject in (f"email-change:{user.id}", f"email-change-to:{new_email}"):
-            count, window_ends_at = await count_attempt(
-                self._session, subject, THROTTLE_WINDOW, now
-            )
-            if count > self._settings.email_links_per_hour:
-                raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+            await require_few(self._session, subject, self._settings.email_links_per_hour, now)
         await self._session.execute(
             delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose == "change")
         )
@@ -115,10 +107,10 @@ class EmailChangeService:
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
         now = self._clock.now()
-        link = await _live_link.first(self._reads, link_id=link_id, now=now)
-        if link is None:
+        account = await _account_of_live_link.first(self._reads, link_id=link_id, now=now)
+        if account is None:
             raise InvalidLinkError
-        user = await self._proven_user(UUID(link["user_id"]), password, caller)
+        user = await self._proven_user(account, password, caller)
         new_email = await self._session.scalar(
             delete(EmailLink)
             .where(EmailLink.id == link_id, EmailLink.expires_at > now)
@@ -133,9 +125,10 @@ class EmailChangeService:
         await self._events.tell(self._session, "email.changed", user, also_to=new_email)
 
     async def _proven_user(
-        self, user_id: UUID, password: str | None, caller: Principal | None
+        self, account: Document, password: str | None, caller: Principal | None
     ) -> User:
-        """The user, locked."""
+        """The user, locked; a wrong password counts like one of signing in with the address."""
+        user_id = UUID(account["id"])
         if caller and caller.session_id and caller.user_id == user_id:
             user = await self._session.get(User, user_id, with_for_update=True)
             if user is None:
@@ -143,7 +136,7 @@ class EmailChangeService:
             return user
         if password is None:
             raise ConfirmationProofRequiredError
-        guessers = password_guessers(str(user_id), self._events.peer.network, self._settings)
+        guessers = password_guessers(account["email"], self._events.peer.network, self._settings)
         try:
             return await self._reauthentication.prove(user_id, password, guessers)
         except WrongPasswordError:

@@ -105,7 +105,7 @@ def sign(claims: Claims, key: Key) -> str:
 
 
 def kid_of(token: str) -> str | None:
-    """Which key a token names, if it has a header of ours, else None, whatever the text is."""
+    """Which key a token names, None for a text that is no token; nothing of it is verified."""
     try:
         kid = _header(token)["kid"]
     except Exception:  # noqa: BLE001 - hostile text: whatever it provokes, it is no token
@@ -137,8 +137,6 @@ def _header(token: str) -> dict[str, object]:
         raise ValueError("too long")
     header, _, _ = (_decode(segment) for segment in token.split("."))
     document: dict[str, object] = orjson.loads(header)
-    if document != {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": document["kid"]}:
-        raise ValueError("not a header of ours")
     return document
 
 

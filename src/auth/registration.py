@@ -1,7 +1,7 @@
 """Registering an address. No answer says whether it is known."""
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
@@ -9,13 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth import tasks
-from src.auth.exceptions import TooManyRequestsError
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Registration
 from src.auth.opaque_tokens import secret_digest
 from src.auth.password_policy import PasswordPolicy
 from src.auth.schemas import RegistrationCreate
-from src.auth.throttles import count_attempt
+from src.auth.throttles import count_attempt, require_few
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database
@@ -29,7 +28,6 @@ from src.users.service import suggest_username
 
 MAX_REGISTRATIONS = 100  # of one address, from when there are as many an hour
 MAX_REPLACEMENTS = 10  # of the account by a confirmation, between our INSERT and our SELECT
-THROTTLE_WINDOW = timedelta(hours=1)
 
 _user_with_username = Read(
     Shape({"id": User.id}), lambda rows: rows.where(User.username == bindparam("username"))
@@ -79,9 +77,7 @@ class RegistrationService:
         user_id, opened, confirmed = await self._create_or_lock_user(
             data.email, first_username, display_name, password_hash, locale, now
         )
-        count, _ = await count_attempt(
-            self._session, f"register:{data.email}", THROTTLE_WINDOW, now
-        )
+        count, _ = await count_attempt(self._session, f"register:{data.email}", now)
         if not confirmed:
             registration = Registration(
                 user_id=user_id,
@@ -116,11 +112,8 @@ class RegistrationService:
         """
         now = self._clock.now()
         async with self._database.independent_transaction() as session:
-            sent, window_ends_at = await count_attempt(
-                session, f"resend:{email}", THROTTLE_WINDOW, now
-            )
-        if sent > self._settings.email_links_per_hour:
-            raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+            most = self._settings.email_links_per_hour
+            await require_few(session, f"resend:{email}", most, now)
         # The rest is a job, so that an address which waits for a link takes no longer than others.
         user_id = await self._session.scalar(select(User.id).where(User.email == email))
         payload = tasks.ReplaceLinks(user_id=user_id, locale=locale)

@@ -156,8 +156,8 @@ class SecondFactor:
             MfaNotEnrolledError: there is no secret to confirm.
             InvalidMfaCodeError, TooManyFailuresError, SecondFactorUnavailableError: as `verify`.
         """
-        user = await self._session.get(
-            User, user_id, with_for_update={"key_share": True}, populate_existing=True
+        user = await self._session.scalar(
+            select(User).where(User.id == user_id).with_for_update(key_share=True)
         )
         if user and user.mfa_enabled:
             raise MfaAlreadyEnabledError

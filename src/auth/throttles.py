@@ -7,12 +7,24 @@ from sqlalchemy import case
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.auth.exceptions import TooManyRequestsError
 from src.auth.models import Throttle
 
+WINDOW = timedelta(hours=1)
 
-async def count_attempt(
-    session: AsyncSession, subject: str, window: timedelta, now: datetime
-) -> tuple[int, datetime]:
+
+async def require_few(session: AsyncSession, subject: str, most: int, now: datetime) -> None:
+    """Count one more attempt by `subject`; a refused one leaves its count at the limit.
+
+    Raises:
+        TooManyRequestsError: it was more than `most` in the current window.
+    """
+    count, window_ends_at = await count_attempt(session, subject, now)
+    if count > most:
+        raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+
+
+async def count_attempt(session: AsyncSession, subject: str, now: datetime) -> tuple[int, datetime]:
     """Count one more attempt by `subject` in its current window.
 
     Only a digest of the subject is stored.
@@ -21,7 +33,7 @@ async def count_attempt(
         The attempts in the window including this one, and when the window ends.
     """
     key = hashlib.sha256(subject.encode()).digest()
-    over = Throttle.window_started_at <= now - window
+    over = Throttle.window_started_at <= now - WINDOW
     statement = (
         insert(Throttle)
         .values(key=key, window_started_at=now, count=1)
@@ -35,4 +47,4 @@ async def count_attempt(
         .returning(Throttle.count, Throttle.window_started_at)
     )
     count, window_started_at = (await session.execute(statement)).one()
-    return count, window_started_at + window
+    return count, window_started_at + WINDOW

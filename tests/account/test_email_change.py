@@ -34,6 +34,7 @@ from tests.auth.support import (
     whoami,
 )
 from tests.auth.test_mailed_links import words
+from tests.personal_tokens.support import bearer, made
 from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox
 
 OLD, NEW = "ann@x.test", "new@x.test"
@@ -112,6 +113,9 @@ async def test_the_owner_of_a_mistyped_address_gains_nothing(
     forged = {"Authorization": f"Bearer {ann.access_token}x"}
     answer = await client.post(CONFIRM, json={"token": token}, headers=forged)
     assert code(answer) == (401, "invalid_token")
+    program = bearer(await made(client, ann))  # acts for her, but is not she
+    answer = await client.post(CONFIRM, json={"token": token}, headers=program)
+    assert code(answer) == PROOF_REQUIRED
     assert await address(client, ann) == OLD
     assert (await confirm_as(client, token, stranger, password=PASSWORD)).status_code == 204
 

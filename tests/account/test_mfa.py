@@ -2,9 +2,7 @@
 
 import asyncio
 import re
-import tomllib
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pyotp
@@ -12,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from src.config import PROJECT_ROOT, Settings
+from src.config import Settings
 from src.main import create_app
-from tests.account.support import (
+from tests.account.phone import (
     CONFIRM_TOTP,
     MFA,
     RECOVERY_CODES,
@@ -315,19 +313,3 @@ async def test_under_another_key_one_enrols_anew_with_a_recovery_code(
         newer, _ = await enable(other, ann, clock)
         clock.advance(STEP)
         pair(await sign_in(other, "ann", code=newer.code()))
-
-
-def test_every_router_is_protected() -> None:
-    """import-linter takes no part of a module's name, so they are listed."""
-    contracts = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
-    [protected] = [
-        contract["protected_modules"]
-        for contract in contracts["tool"]["importlinter"]["contracts"]
-        if contract["id"] == "routers"
-    ]
-    routers = {
-        ".".join(path.relative_to(PROJECT_ROOT).with_suffix("").parts)
-        for path in Path(PROJECT_ROOT / "src").rglob("*_router.py")
-    }
-    assert routers
-    assert routers <= set(protected)

@@ -153,7 +153,7 @@ async def test_a_personal_token_administrates_with_the_scope_and_the_role(
     second = await accounts.sign_in("second")
     tokens = []
     for scopes in (["users:manage"], ["audit:read", "profile:read"]):
-        data = {"name": "script", "scopes": scopes}
+        data = {"name": "script", "scopes": scopes, "current_password": PASSWORD}
         made = await client.post("/api/v1/users/me/tokens", json=data, headers=second.headers)
         assert made.status_code == 201, made.text
         tokens.append({"Authorization": f"Bearer {made.json()['token']}"})

@@ -1,5 +1,6 @@
 """What the tests of keys, clients and OAuth endpoints share."""
 
+import base64
 from typing import NamedTuple
 
 import httpx
@@ -60,3 +61,10 @@ async def introspect(
     assert answer.status_code == 200, answer.text
     document: dict[str, object] = answer.json()
     return document
+
+
+def with_another_mac(refresh_token: str) -> str:
+    """What somebody makes up who knows the session's id."""
+    raw = base64.urlsafe_b64decode(refresh_token + "==")
+    forged = raw[:-1] + bytes([raw[-1] ^ 1])
+    return base64.urlsafe_b64encode(forged).decode().rstrip("=")

@@ -9,7 +9,14 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from src.users.models import User
-from tests.auth.oauth_support import INTROSPECT, Credentials, add_client, introspect, rotate
+from tests.auth.oauth_support import (
+    INTROSPECT,
+    Credentials,
+    add_client,
+    introspect,
+    rotate,
+    with_another_mac,
+)
 from tests.auth.support import FORM, LOGOUT, change, pair, refresh, segment, sign_in
 from tests.auth.test_hostile_tokens import HOSTILE
 from tests.auth.test_token_endpoint import FOREIGN_CLIENTS, assert_oauth_error
@@ -134,6 +141,12 @@ async def test_no_hostile_token_is_valid(client: httpx.AsyncClient, api: Credent
         assert answer.status_code in {200, 400, 413}, token[:60]
         if answer.status_code == 200:
             assert answer.json() == NOT_VALID
+
+
+async def test_nothing_is_told_of_a_forged_refresh_token(
+    client: httpx.AsyncClient, ann: Account, api: Credentials
+) -> None:
+    assert await introspect(client, api, with_another_mac(ann.refresh_token)) == NOT_VALID
 
 
 async def test_nothing_is_told_of_an_ended_session(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.auth.oauth_support import REVOKE, Credentials, add_client
+from tests.auth.oauth_support import REVOKE, Credentials, add_client, with_another_mac
 from tests.auth.support import FORM, ONE_REQUEST_ID, pair, refresh, rows, seen, whoami
 from tests.auth.test_hostile_tokens import HOSTILE
 from tests.auth.test_token_endpoint import FOREIGN_CLIENTS, assert_oauth_error
@@ -92,6 +92,11 @@ async def test_no_hostile_token_is_more_than_ignored(
     assert await lives(client, ann)
 
 
+async def test_a_forged_refresh_token_is_ignored(client: httpx.AsyncClient, ann: Account) -> None:
+    assert (await revoke(client, with_another_mac(ann.refresh_token))).status_code == 200
+    assert await lives(client, ann)
+
+
 async def test_a_faulty_form_is_a_400(client: httpx.AsyncClient) -> None:
     for body in ("", "token=", "token_type_hint=access_token", "token=a&token=b", "token=%FF"):
         answer = await client.post(REVOKE, content=body, headers=FORM)
@@ -135,6 +140,7 @@ async def test_a_client_revokes_its_own_tokens_only(
     assert (await whoami(client, of_shop.access_token)).status_code == 200
     assert (await revoke(client, of_shop.access_token, **shop.form)).status_code == 200
     assert not await lives(client, of_shop, **shop.form)
+    assert (await revoke(client, of_shop.refresh_token)).status_code == 200  # nobody's any more
     assert await lives(client, ann)
 
 

@@ -1,6 +1,7 @@
 """No password, secret or live token is in a log, a job, a table or a failure's answer."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from src.logs import JsonFormatter
+from tests.account.support import EMAIL_PATH, FORGOT, PASSWORD_PATH, RESET
 from tests.auth.support import (
     CONFIRM,
     FORM,
@@ -17,6 +19,7 @@ from tests.auth.support import (
     REGISTER,
     RESEND,
     TOKEN,
+    all_jobs_done,
     confirm,
     pair,
     refresh,
@@ -31,6 +34,8 @@ GOOD = "Kestrel-over-Marsh"
 WRONG = "Bittern-in-the-Reeds"
 SHORT = "Teal7!x"
 LONG = "Avocet" * 60
+NEXT = "Dunlin-on-the-Strand"
+LAST = "Curlew-at-the-Weir"
 NUL = "Lapwing\x00Redshank"
 TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
 
@@ -49,7 +54,7 @@ async def everything_stored(app: FastAPI) -> str:
     for table in await rows(app, TABLES):
         found += await rows(app, f"SELECT t::text FROM {table} AS t")  # noqa: S608 - our own names
     text = "\n".join(found)
-    assert "ann@x.test" in text
+    assert "@x.test" in text
     return text
 
 
@@ -93,12 +98,45 @@ async def test_no_secret_is_in_the_log_or_in_the_database(
     await register(client, "ann@x.test", password=WRONG)
     await client.post(RESEND, json={"email": "ann@x.test"})
     await inbox.mails("ann@x.test", 2)
+    links = await change_password_and_address(client, app, inbox)
     stored += await everything_stored(app)
     logged = everything_logged(log)
-    for value in (GOOD, WRONG, secret, token, access, first, second):
+    for value in (GOOD, WRONG, NEXT, LAST, secret, token, access, first, second, *links):
         for form in hidden(value):
             assert form not in stored
             assert form not in logged
+
+
+async def change_password_and_address(
+    client: httpx.AsyncClient, app: FastAPI, inbox: Inbox
+) -> list[str]:
+    """The tokens of the links by which both happen."""
+    access, _ = pair(await sign_in(client, "ann@x.test", GOOD))
+    ann = {"Authorization": f"Bearer {access}"}
+    for current in (WRONG, GOOD):
+        body = {"current_password": current, "new_password": NEXT}
+        await client.post(PASSWORD_PATH, json=body, headers=ann)
+    before = len(inbox.mailbox.messages("ann@x.test"))
+    await client.post(FORGOT, json={"email": "ann@x.test"})
+    await all_jobs_done(app)
+    assert len(inbox.mailbox.messages("ann@x.test")) > before
+    reset_token = re.search(r"token=([\w-]+)", mail_about(inbox, "Set a new password"))
+    assert reset_token
+    body = {"token": reset_token[1], "new_password": LAST}
+    assert (await client.post(RESET, json=body)).status_code == 204
+    access, _ = pair(await sign_in(client, "ann@x.test", LAST))
+    ann = {"Authorization": f"Bearer {access}"}
+    body = {"new_email": "new@x.test", "current_password": LAST}
+    assert (await client.post(EMAIL_PATH, json=body, headers=ann)).status_code == 202
+    change_token = await inbox.token("new@x.test")
+    assert (await confirm(client, change_token, password=LAST)).status_code == 204
+    return [reset_token[1], change_token]
+
+
+def mail_about(inbox: Inbox, subject: str) -> str:
+    """The text of Ann's newest mail with a subject."""
+    mails = inbox.mailbox.messages("ann@x.test")
+    return next(mail.text for mail in mails if mail.subject == subject)
 
 
 async def test_a_job_holds_ids_alone(client: httpx.AsyncClient, app: FastAPI) -> None:
@@ -139,9 +177,19 @@ async def failures(
         f'{{"token": "{password}", {field}}}',
         f'{{"token": 7, {field}, "registration_secret": ["{password}"]}}',
     ):
-        for path in (REGISTER, CONFIRM, RESEND, TOKEN):
+        for path in (REGISTER, CONFIRM, RESEND, TOKEN, FORGOT, RESET):
             yield await client.post(path, content=body, headers=JSON)
         yield await client.patch(ME, content=body, headers=JSON | ann.headers)
+        for path in (PASSWORD_PATH, EMAIL_PATH):
+            yield await client.post(path, content=body, headers=JSON | ann.headers)
+    for passwords in (
+        {"current_password": password, "new_password": f"{password}{password}"},
+        {"current_password": password, "new_password": password},
+        {"current_password": password, "new_email": password},
+        {"token": password, "new_password": password},
+    ):
+        for path in (PASSWORD_PATH, EMAIL_PATH, RESET):
+            yield await client.post(path, json=passwords, headers=ann.headers)
     for form in (
         {"username": "ann", "password": password},
         {"username": password, "password": password},

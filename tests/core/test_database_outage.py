@@ -112,10 +112,15 @@ async def commit(database: Database, fail: Callable[[], None]) -> None:
 
 
 async def enqueue(database: Database, fail: Callable[[], None]) -> None:
-    async with database.independent_transaction() as session:
+    async with database.sessions() as session:
         await session.execute(text("SELECT 1"))
         fail()
-        await already_registered.enqueue(session, AlreadyRegistered(user_id=uuid7()))
+        job = already_registered.enqueue(session, AlreadyRegistered(user_id=uuid7()))
+        [error] = await asyncio.gather(job, return_exceptions=True)
+        with pytest.raises(DatabaseUnavailableError):
+            await session.rollback()
+    assert error
+    raise error
 
 
 @pytest.mark.parametrize("way", [change, commit, enqueue])

@@ -20,6 +20,7 @@ from src.config import Settings
 from src.main import MAILING_PATHS, create_app
 from src.request_counts import MemoryCounts
 from tests.core.support import problem_of
+from tests.jobs.processes import free_port
 from tests.support import Accounts, FrozenClock
 
 LIMIT, MAILS = 10, 3
@@ -316,7 +317,7 @@ async def test_many_addresses_do_not_slow_a_request() -> None:
 def valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[ValkeyServer]:
     """An empty Valkey server, for which a busy machine may take its time."""
     monkeypatch.setattr(request_counts, "REDIS_SECONDS", 5.0)
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())  # its own choice may be that of another test process
     server.start()
     yield server
     server.terminate()
@@ -331,9 +332,11 @@ def url_of(server: ValkeyServer, scheme: str = "redis") -> SecretStr:
 async def processes(*settings: Settings, clock: FrozenClock) -> AsyncIterator[list[FastAPI]]:
     """Applications, as if each had a process of its own."""
     apps = [create_app(one, clock) for one in settings]
-    yield apps
-    for app in apps:
-        await app.state.rate_limits.close()
+    try:
+        yield apps
+    finally:
+        for app in apps:
+            await app.state.rate_limits.close()
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
