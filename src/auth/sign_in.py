@@ -45,7 +45,6 @@ _user_to_sign_in = Read(
             "id": User.id,
             "password_hash": User.password_hash,
             "is_active": User.is_active,
-            "confirmed": User.email_verified_at.is_not(None),
         }
     ),
     # No username has an @, and every address has one.
@@ -147,9 +146,6 @@ class SignInService:
         if found is None or not right or not found["is_active"]:
             await self._count_failure(guessers, UUID(found["id"]) if found else None)
             raise InvalidGrantError
-        await self._backoff.check(guessers)  # other guesses may have been faster
-        if self._settings.require_confirmed_email and not found["confirmed"]:
-            raise EmailNotConfirmedError
         known_hash = found["password_hash"]
         if new_hash:
             known_hash = await self._upgrade_hash(UUID(found["id"]), known_hash, new_hash)
@@ -157,8 +153,11 @@ class SignInService:
         if user.password_hash != known_hash:  # changed meanwhile: does it still fit?
             await self._session.rollback()
             return await self.with_password(login, password, scope, client, device_token, code)
+        # Before anything tells that the password is right: other guesses may have been faster.
         # Undone by what is raised below: the counts stay until both factors were right.
         await self._backoff.succeeded(self._session, guessers)
+        if self._settings.require_confirmed_email and not user.email_verified:
+            raise EmailNotConfirmedError
         granted = _granted(scope, user, client)
         if user.mfa_enabled:
             if code is None:
