@@ -415,16 +415,16 @@ class TestWithoutConfirmation:
         assert await address(client, ann) == NEW
         assert (await sign_in(client, NEW)).status_code == 200
 
-    async def test_a_notice_to_an_unproven_address_names_nobody(
-        self, client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+    async def test_an_unproven_address_gets_no_notices(
+        self, client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox
     ) -> None:
-        """Or our mail would carry a stranger's advertisement."""
+        """It may be a stranger's, and our mail would carry an advertisement to him."""
         await register(client, OLD, username="ann", display_name="Visit https://evil.test")
         await inbox.token(OLD)
         await change_email(client, await accounts.sign_in("ann"), NEW)
-        notice, _ = await inbox.mails(OLD, 2)
-        assert notice.text.startswith("Hello,\n")
-        assert "evil" not in words(notice)
+        await inbox.token(NEW)
+        await all_jobs_done(app)
+        assert len(await inbox.mails(OLD, 1)) == 1
 
 
 @pytest.mark.parametrize(

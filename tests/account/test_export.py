@@ -17,6 +17,7 @@ from sqlalchemy import delete, text
 from starlette.types import Message
 
 from src import audit
+from src.auth.security_events import MAX_NOTICES
 from src.http_protocol import BoundedHttpProtocol
 from src.main import PERSONAL_DATA
 from src.peer import Peer
@@ -26,7 +27,7 @@ from src.posts.personal_data import POSTS_AT_ONCE
 from src.shapes import Document
 from src.users.models import User
 from tests.account.data import EXPORT, PLANTED, exported, populate, tables_of_users
-from tests.auth.support import ME, change, code, rows
+from tests.auth.support import ME, all_jobs_done, change, code, rows
 from tests.personal_tokens.support import bearer, made
 from tests.posts.support import write
 from tests.support import Account, Accounts, FrozenClock, Inbox
@@ -269,3 +270,15 @@ async def test_what_breaks_off_does_not_look_complete(
             await read()
     with pytest.raises(json.JSONDecodeError):
         json.loads(received)
+
+
+async def test_mail_about_many_exports_stops_and_the_audit_log_does_not(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox
+) -> None:
+    ann = await accounts.sign_in("ann")
+    for _ in range(MAX_NOTICES + 3):
+        await exported(client, ann)
+    await all_jobs_done(app)
+    assert len(await inbox.mails("ann@x.test", MAX_NOTICES)) == MAX_NOTICES
+    entries = await rows(app, "SELECT id FROM audit_log WHERE action = 'account.exported'")
+    assert len(entries) == MAX_NOTICES + 3

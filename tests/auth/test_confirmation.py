@@ -219,3 +219,30 @@ class TestSlowHash:
         )
         assert first.status_code == 204
         assert code(late) == INVALID_TOKEN
+
+
+async def test_passwords_tried_at_a_link_are_counted(
+    client: httpx.AsyncClient, inbox: Inbox, clock: FrozenClock
+) -> None:
+    secret = await register(client, ANN)
+    token = await inbox.token(ANN)
+    for _ in range(5):
+        answer = await confirm(client, token, password="not the password")
+        assert code(answer) == (400, "confirmation_proof_required")
+    too_many = await confirm(client, token, password=PASSWORD)
+    assert code(too_many) == (429, "too_many_failures")
+    assert too_many.headers["retry-after"] == "1"
+    clock.advance(timedelta(seconds=1))
+    assert (await confirm(client, token, password=PASSWORD)).status_code == 204
+    assert secret
+
+
+async def test_registrations_before_and_after_do_not_hide_the_owners(
+    client: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    await register(client, ANN, password="of a stranger")
+    await register(client, ANN)
+    for number in range(10):
+        await register(client, ANN, password=f"of a stranger {number}")
+    token = await inbox.token(ANN, 5)
+    assert (await confirm(client, token, password=PASSWORD)).status_code == 204

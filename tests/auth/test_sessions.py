@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from src.config import Settings
 from src.ids import uuid7
+from src.permissions import OWN_SCOPES
 from src.security import Principal
 from tests.auth.support import (
     LOGOUT,
@@ -200,7 +201,7 @@ async def test_it_takes_a_session_to_see_and_end_sessions(
         """Whoever comes with such a token is Ann, without a session."""
 
         async def authenticate(self, token: str) -> Principal:
-            return Principal(me["id"], None, frozenset({"profile:read"}), me)
+            return Principal(me["id"], None, frozenset(OWN_SCOPES), me)
 
     app.state.authenticators.insert(0, ("personal_", PersonalTokens()))
     mine = await current_id(client, ann)

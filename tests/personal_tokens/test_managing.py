@@ -113,7 +113,7 @@ async def test_scopes_never_go_beyond_the_session(
     client: httpx.AsyncClient, accounts: Accounts
 ) -> None:
     await accounts.add("root", roles=("admin",))
-    narrow = await accounts.sign_in("root", scope="profile:read posts:read")
+    narrow = await accounts.sign_in("root", scope="profile:read profile:write")
     refused = await create(client, narrow, scopes=["profile:read", "posts:write"])
     assert code(refused) == (403, "insufficient_scope")
     assert 'scope="profile:read posts:write"' in refused.headers["www-authenticate"]
