@@ -19,6 +19,7 @@ from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
 from src.auth.oauth_router import router as oauth_router
 from src.auth.oauth_router import well_known_router
+from src.auth.origins import own_origins
 from src.auth.pages import router as auth_pages_router
 from src.auth.router import router as auth_router
 from src.auth.web_router import router as web_sign_in_router
@@ -141,10 +142,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         app.add_middleware(
             RateLimitMiddleware, settings=settings, limits=limits, mailing=MAILING_PATHS
         )
-    if settings.cors_origins:
+    if settings.cors_origins or settings.frontend_url:
         app.add_middleware(
             ExactCORSMiddleware,
-            allow_origins=settings.cors_origins,
+            allow_origins=sorted(own_origins(settings)),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=CORS_REQUEST_HEADERS,
             allow_credentials=True,  # the cookies of /auth/web; origins are exact

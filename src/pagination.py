@@ -56,6 +56,8 @@ def page_response(
     """A page of the first `limit` rows; a further row means that another page follows."""
     items = rows[:limit]
     headers: dict[str, str] = {}
+    if "authorization" in request.headers:  # it may hold what others must not see
+        headers["Cache-Control"] = "private, no-cache"
     next_cursor = None
     if len(rows) > limit:
         next_cursor = encode_cursor(items[-1][sort_field], UUID(items[-1]["id"]))

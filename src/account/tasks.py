@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import delete, select
 
+from src.auth.links import home_url
 from src.auth.models import EmailLink
 from src.auth.tasks import send_link
 from src.jobs import JobContext, Task
@@ -44,7 +45,7 @@ async def _send_reset_link(context: JobContext, job: ResetLink) -> None:
         to=user.email,
         template="register_again",
         locale=user.locale,
-        context={"home_url": context.settings.frontend_url or context.settings.public_url},
+        context={"home_url": home_url(context.settings)},
     )
 
 

@@ -36,7 +36,7 @@ _name: TypeAdapter[str] = TypeAdapter(
 def describe_keys(parser: argparse.ArgumentParser) -> None:
     """The keys that sign access tokens."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    action = actions.add_parser("rotate", help="Make a new key, which signs from now on.")
+    action = actions.add_parser("rotate", help="Make a new key, which signs five seconds later.")
     action.add_argument(
         "--revoke-old",
         action="store_true",

@@ -30,8 +30,8 @@ from src.statements import Read
 from src.users.models import User
 from src.users.service import suggest_username
 
-# Registrations whose password is tried: each costs a hash. A secret is found however many there are.
-# Whoever fills an address with registrations, to hide its owner's, has to come before and after him.
+# Registrations whose password is tried, each for a hash; a secret is found however many there are.
+# Whoever would hide the owner's behind his own has to come before and after him.
 OLDEST_TRIED, NEWEST_TRIED = 3, 5
 
 _live_link = Read(

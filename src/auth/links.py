@@ -63,3 +63,8 @@ def link_url(settings: Settings, purpose: LinkPurpose, token: str) -> str:
 def forgot_password_url(settings: Settings) -> str:
     """Where one who cannot or should not use his password any more asks for a new one."""
     return f"{settings.frontend_url or settings.public_url}{FORGOT_PASSWORD_PAGE}"
+
+
+def home_url(settings: Settings) -> str:
+    """Where one signs in and registers: the front end, or what there is without one."""
+    return settings.frontend_url or f"{settings.public_url}/docs"

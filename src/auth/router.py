@@ -41,11 +41,13 @@ AcceptLanguage = Annotated[str, Header()]
 
 @router.post("/register", status_code=202)
 async def register(
+    response: Response,
     data: RegistrationCreate,
     registrations: RegistrationServiceDep,
     accept_language: AcceptLanguage = "en",
 ) -> RegistrationRead:
     """Register an address. The answer is the same whether or not it is known."""
+    response.headers["Cache-Control"] = "no-store"
     secret = await registrations.register(data, preferred_locale(accept_language))
     return RegistrationRead(registration_secret=secret)
 

@@ -10,7 +10,7 @@ from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import STORABLE, Input, Output
 from src.users.schemas import DisplayName, Email, Username
 
-# The rules are in src.auth.passwords; this only bounds what is read.
+# The rules are in src.auth.password_policy; this only bounds what is read.
 Password = Annotated[str, Field(min_length=1, max_length=1024), STORABLE]
 LinkToken = Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import FORGOTTEN_AFTER
-from src.auth.links import LinkPurpose, LinkTokens, link_lifetime, link_url
+from src.auth.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
 from src.auth.security_events import security_notice
 from src.config import Settings
@@ -126,7 +126,7 @@ async def _send_about_account(context: JobContext, template: str, user: User) ->
         locale=user.locale,
         context={
             "display_name": user.display_name,
-            "sign_in_url": context.settings.frontend_url or context.settings.public_url,
+            "sign_in_url": home_url(context.settings),
         },
     )
 

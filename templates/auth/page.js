@@ -7,6 +7,7 @@ const COMMON_TEXTS = {
     "Эта ссылка больше не действует. Запросите новую.",
   ],
   too_many_failures: ["Too many attempts. Wait a while.", "Слишком много попыток. Подождите немного."],
+  rate_limited: ["Too many requests. Wait a while.", "Слишком много запросов. Подождите немного."],
   too_many_requests: ["Too many requests. Wait a while.", "Слишком много запросов. Подождите немного."],
   failed: ["That did not work. Try again in a moment.", "Не получилось. Попробуйте ещё раз чуть позже."],
 };
@@ -20,8 +21,9 @@ if (russian) {
   document.title = document.querySelector("h1").textContent;
 }
 
-// Sends JSON to the API; "done", or the code of the problem.
+// Sends JSON to the API; "done", or the code of the problem. A link that was cut short has no token.
 export async function post(path, body) {
+  if (body.token === "") return "invalid_token";
   try {
     const response = await fetch(`/api/v1${path}`, {
       method: "POST",

@@ -152,7 +152,9 @@ async def test_long_lists_are_complete(
     found = [entry["details"]["number"] for entry in data["audit_log"] if entry["action"] == "test"]
     assert sorted(found) == list(range(entries))
     titles = [int(post["title"]) for post in data["posts"]]
-    assert titles == list(range(2 * POSTS_AT_ONCE + 1))
+    assert sorted(titles) == list(
+        range(2 * POSTS_AT_ONCE + 1)
+    )  # ids of one millisecond have no order
 
 
 async def test_three_thousand_posts_need_little_memory(
