@@ -83,7 +83,6 @@ def test_a_new_password_is_advised_where_it_helps(locale: str) -> None:
         "account.disabled",
         "account.enabled",
         "email.changed",
-        "password.reset_forced",
         "roles.changed",
         "sessions.ended_by_administrator",
     }
