@@ -81,6 +81,7 @@ READ_ME = f"""
     SELECT json_build_object(
         'id', u.id, 'email', u.email, 'email_verified', u.email_verified_at IS NOT NULL,
         'username', u.username, 'display_name', u.display_name, 'bio', u.bio, 'locale', u.locale,
+        'roles', u.roles, 'mfa_enabled', u.mfa_enabled,
         'avatar_url', null, 'posts_count', u.posts_count, 'version', u.version,
         'created_at', {_time("u.created_at")}, 'updated_at', {_time("u.updated_at")}
     ) {_CALLER}

@@ -57,6 +57,8 @@ class User(Base):
     display_name: Mapped[str]
     bio: Mapped[str]
     locale: Mapped[str]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    mfa_enabled: Mapped[bool]
     password_hash: Mapped[str]
     email_verified_at: Mapped[datetime | None]
     is_active: Mapped[bool]
