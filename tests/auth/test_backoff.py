@@ -491,3 +491,15 @@ async def test_a_right_guess_waits_for_wrong_ones_that_are_being_counted(
         await somebody_waits(app)
     with pytest.raises(TooManyFailuresError):
         await right
+
+
+async def test_with_another_password_no_device_is_known(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    """A thief's is not, either."""
+    device = await device_of(client, "ann")
+    await fail(client, "ann", PER_PAIR)
+    pair(await guess(client, "ann", PASSWORD, device=device))
+    new_hash = await app.state.credentials.hasher.hash("another password")
+    await change(app, update(User).where(User.username == "ann").values(password_hash=new_hash))
+    assert code(await guess(client, "ann", "another password", device=device)) == WAIT

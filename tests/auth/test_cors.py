@@ -140,3 +140,17 @@ class TestNoOriginConfigured:
 def test_only_exact_origins_can_be_configured(tmp_path: Path, origins: str) -> None:
     with pytest.raises(ValidationError, match="exact origins"):
         Settings(_env_file=None, data_dir=tmp_path, environment="test", cors_origins=origins)  # type: ignore[arg-type]
+
+
+class TestFrontEnd:
+    """FRONTEND_URL alone is enough for the front end that mails lead to."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"cors_origins": [], "frontend_url": f"{APP}/app"})
+
+    async def test_its_origin_may_call(self, client: httpx.AsyncClient) -> None:
+        answer = await preflight(client, APP, ME, "GET", "Authorization")
+        assert answer.headers["access-control-allow-origin"] == APP
+        foreign = await preflight(client, "https://evil.test", ME, "GET", "Authorization")
+        assert "access-control-allow-origin" not in foreign.headers

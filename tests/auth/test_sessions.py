@@ -253,3 +253,11 @@ class TestShortIdleTime:
         assert (await whoami(client, ann.access_token)).status_code == 200
         clock.advance(MOMENT)
         assert code(await whoami(client, ann.access_token)) == INVALID_TOKEN
+
+
+async def test_a_list_of_ones_own_is_kept_by_nobody_else(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    mine = await client.get(SESSIONS, headers=ann.headers)
+    assert mine.headers["cache-control"] == "private, no-cache"
+    assert "cache-control" not in (await client.get("/api/v1/posts")).headers
