@@ -39,3 +39,8 @@ _OWN = frozenset(OWN_SCOPES)
 def scopes_of(roles: Iterable[str]) -> frozenset[str]:
     """Every scope that a user with these roles may have; a role that is not known gives none."""
     return _OWN.union(*(ROLES.get(role, ()) for role in roles))
+
+
+def kept(granted: str, allowed: frozenset[str]) -> str:
+    """Of the scopes granted, those that are still allowed."""
+    return " ".join(scope for scope in granted.split() if scope in allowed)

@@ -10,7 +10,7 @@ from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.clock import Clock
 from src.config import Settings
-from src.permissions import scopes_of
+from src.permissions import kept, scopes_of
 from src.pool import Pool
 from src.security import InvalidTokenError
 from src.shapes import Document, Shape
@@ -87,7 +87,7 @@ class IntrospectionService:
         return {
             "active": True,
             **claims.model_dump(mode="json", exclude_none=True),
-            "scope": _kept(claims.scope, principal.scopes),
+            "scope": kept(claims.scope, principal.scopes),
             "username": principal.user["username"],
             "token_type": "bearer",
         }
@@ -103,7 +103,7 @@ class IntrospectionService:
         issuer = self._settings.public_url
         return {
             "active": True,
-            "scope": _kept(session["scope"], scopes_of(session["roles"])),
+            "scope": kept(session["scope"], scopes_of(session["roles"])),
             "client_id": session["client_id"],
             "username": session["username"],
             "token_type": "refresh_token",
@@ -114,8 +114,3 @@ class IntrospectionService:
             "iss": issuer,
             "sid": str(token.row_id),
         }
-
-
-def _kept(granted: str, allowed: frozenset[str]) -> str:
-    """Of the scopes granted, those that the user may still have."""
-    return " ".join(scope for scope in granted.split() if scope in allowed)

@@ -10,7 +10,7 @@ from src.auth.exceptions import InvalidGrantError
 from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, parse
 from src.auth.security_events import SecurityEvents
-from src.auth.sessions import end
+from src.auth.sessions import end, session_of
 from src.clock import Clock
 
 
@@ -56,9 +56,6 @@ class RevocationService:
 
     async def _session_of(self, token: str, now: datetime) -> Session | None:
         if refresh_token := parse(token):
-            session = await self._session.get(Session, refresh_token.row_id)
-            if session and self._refresh_tokens.verify(refresh_token, session.refresh_salt):
-                return session
-            return None
+            return await session_of(self._session, self._refresh_tokens, refresh_token)
         verified = await self._access_tokens.verify(token, now)
         return await self._session.get(Session, verified.claims.sid) if verified else None

@@ -114,8 +114,10 @@ class SecurityEvents:
         mails are not sent.
         """
         self.record(session, notice, user.id, by=by, **details)
+        if not user.email_verified:
+            return
         count, _ = await count_attempt(session, f"{notice}:{user.id}", self._clock.now())
-        if not user.email_verified or count > MAX_NOTICES:
+        if count > MAX_NOTICES:
             return
         for address in filter(None, (to or user.email, also_to)):
             await security_notice.enqueue(

@@ -13,7 +13,7 @@ from src.auth.clients import Client
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
 from src.auth.jwt import Claims
 from src.auth.models import Session
-from src.auth.opaque_tokens import OpaqueTokens, parse
+from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.auth.schemas import TokenRead
 from src.auth.security_events import SecurityEvents
 from src.clock import Clock
@@ -21,7 +21,7 @@ from src.config import Settings
 from src.database import Database
 from src.exceptions import NotFoundError
 from src.ids import uuid7
-from src.permissions import PERMISSIONS, scopes_of
+from src.permissions import PERMISSIONS, kept, scopes_of
 from src.security import SessionPrincipal
 from src.users.models import User
 
@@ -81,14 +81,10 @@ class SessionService:
                 session or user ended.
             InvalidScopeError: a scope that the session was not granted, or no role gives any more.
         """
-        token = parse(refresh_token)
-        if token is None:
-            raise InvalidGrantError
         now = self._clock.now()
-        session = await self._session.get(Session, token.row_id)
-        if session is None or not self._refresh_tokens.verify(token, session.refresh_salt):
-            raise InvalidGrantError
-        if session.client_id != client.id:
+        token = parse(refresh_token)
+        session = await session_of(self._session, self._refresh_tokens, token)
+        if token is None or session is None or session.client_id != client.id:
             raise InvalidGrantError
         granted = narrow_scope(scope, await self._allowed_scope(session))
         rotated = await self._session.scalar(
@@ -121,8 +117,7 @@ class SessionService:
         if PERMISSIONS.keys().isdisjoint(scopes):
             return session.scope
         roles = await self._session.scalar(select(User.roles).where(User.id == session.user_id))
-        allowed = scopes_of(roles or ())
-        return " ".join(scope for scope in scopes if scope in allowed)
+        return kept(session.scope, scopes_of(roles or ()))
 
     async def _successor_of(self, session_id: UUID, spent: int, now: datetime) -> Session:
         """The session, if the spent generation is the direct parent and in its grace.
@@ -174,13 +169,8 @@ class SessionService:
     async def sign_out_with(self, refresh_token: str, client: Client) -> None:
         """End the session of a refresh token, spent or not; one that is not ours ends nothing."""
         token = parse(refresh_token)
-        session = await self._session.get(Session, token.row_id) if token else None
-        if (
-            token
-            and session
-            and session.client_id == client.id
-            and self._refresh_tokens.verify(token, session.refresh_salt)
-        ):
+        session = await session_of(self._session, self._refresh_tokens, token)
+        if session and session.client_id == client.id:
             await self._sign_out(session.user_id, Session.id == session.id)
 
     async def _sign_out(self, user_id: UUID, which: ColumnElement[bool]) -> list[UUID]:
@@ -228,6 +218,14 @@ def narrow_scope(requested: str | None, granted: str) -> str:
     if not scopes or not set(granted.split()).issuperset(scopes):
         raise InvalidScopeError
     return " ".join(scopes)
+
+
+async def session_of(
+    session: AsyncSession, refresh_tokens: OpaqueTokens, token: ParsedToken | None
+) -> Session | None:
+    """The session of a refresh token of ours, spent or not; it may have ended."""
+    found = await session.get(Session, token.row_id) if token else None
+    return found if token and found and refresh_tokens.verify(token, found.refresh_salt) else None
 
 
 async def end_all(session: AsyncSession, user_id: UUID, reason: str, now: datetime) -> None:

@@ -1,6 +1,5 @@
 """Short ways to take one's data along, to delete an account, and to wait in a queue of locks."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from src.users.models import User
 from tests.auth.support import ME, rows
 from tests.personal_tokens.support import made
 from tests.posts.support import POSTS, trash, write
-from tests.support import PASSWORD, PATIENCE_SECONDS, Account
+from tests.support import PASSWORD, Account
 
 EXPORT = f"{ME}/export"
 PLANTED = b"planted-secret"
@@ -51,17 +50,6 @@ async def exported(client: httpx.AsyncClient, who: Account) -> dict[str, list[di
     assert answer.status_code == 200, answer.text
     data: dict[str, list[dict[str, Any]]] = answer.json()
     return data
-
-
-async def until_somebody_waits(app: FastAPI, how_many: int = 1) -> None:
-    """Return once so many connections wait for a lock of another."""
-    waiting = (
-        "SELECT pid FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(await rows(app, waiting)) < how_many:  # noqa: ASYNC110 - a lock tells nobody
-            await asyncio.sleep(0.01)
 
 
 async def populate(app: FastAPI, client: httpx.AsyncClient, who: Account) -> None:

@@ -13,7 +13,7 @@ from src.jobs import JobContext
 from src.mail.gateway import Mailer
 from src.personal_tokens.service import MAX_LIVING
 from src.personal_tokens.tasks import SCHEDULES
-from tests.account.data import until_somebody_waits
+from tests.account.support import all_wait
 from tests.auth.support import LOGOUT, code, rows, whoami
 from tests.personal_tokens.support import TOKENS, bearer, create, made
 from tests.support import Account, Accounts, FrozenClock, Inbox
@@ -219,7 +219,7 @@ async def test_no_token_outlives_a_session_that_ended_meanwhile(
         connection = await session.connection()
         await connection.exec_driver_sql("SELECT 1 FROM users FOR UPDATE")
         asking = asyncio.create_task(create(client, ann))
-        await until_somebody_waits(app)
+        await all_wait(app, 1)
         await connection.exec_driver_sql("UPDATE sessions SET ended_at = now()")
         await connection.exec_driver_sql("DELETE FROM personal_tokens")
     assert code(await asking) == (401, "invalid_token")
