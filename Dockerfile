@@ -9,7 +9,7 @@ RUN python -m venv --without-pip /venv
 COPY requirements/prod.txt requirements/prod.txt
 # Wheels only: a source distribution would fetch what builds it, without hashes.
 RUN python -m pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
-    --only-binary :all: --require-hashes --requirement requirements/prod.txt
+    --only-binary :all: --no-deps --require-hashes --requirement requirements/prod.txt
 COPY alembic.ini logging.ini ./
 COPY templates templates
 COPY alembic alembic

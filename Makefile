@@ -27,7 +27,7 @@ $(INSTALLED): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Plaza needs Python 3.11 or later: make install PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing requirements/dev.txt into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@touch $(INSTALLED)
 
 run: install ## Migrate and serve on HOST:PORT (127.0.0.1:8000)
