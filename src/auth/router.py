@@ -59,7 +59,7 @@ async def confirm_email(
     """Confirm the address with the mailed token and a proof that the account is yours.
 
     For a registration that is its secret or password; for a change of address the account's
-    password, or an access token of one of its sessions.
+    password, or an access token of one of its sessions with `profile:write`.
     """
     await confirmations.confirm(data, caller)
 
