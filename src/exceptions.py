@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 MAX_REPORTED_ERRORS = 20
 MAX_REPORTED_LENGTH = 200
+# Their clients read the errors of RFC 6749, section 5.2, in application/json alone.
+OAUTH_ENDPOINTS = ("/api/v1/auth/token", "/api/v1/auth/revoke", "/api/v1/auth/introspect")
 
 
 class AppError(Exception):
@@ -81,6 +83,14 @@ class PreconditionFailedError(AppError):
     title = "The resource has changed since you read it"
 
 
+class UnsupportedMediaTypeError(AppError):
+    """A body that is not JSON, or is compressed (RFC 9110, section 15.5.16)."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The request body has an unsupported media type"
+
+
 class InvalidInputError(AppError):
     """A value that the schema lets through but the rules do not."""
 
@@ -117,7 +127,6 @@ _BY_STATUS = {
     404: (NotFoundError.code, NotFoundError.title),
     405: ("method_not_allowed", "This resource does not know that method"),
     413: ("content_too_large", "The request body is too large"),
-    415: ("unsupported_media_type", "The request body has an unsupported media type"),
     500: ("internal_error", "Something went wrong on our side"),
 }
 
@@ -133,7 +142,10 @@ def problem(
     headers: Mapping[str, str] | None = None,
     fields: Mapping[str, object] | None = None,
 ) -> Response:
-    """A problem document (RFC 9457) with our `code` and `request_id`."""
+    """A problem document (RFC 9457) with our `code` and `request_id`.
+
+    OAuth's endpoints give it as plain JSON, also where nobody has got as far as their code.
+    """
     body: dict[str, object] = {
         "type": f"urn:plaza:problem:{code}",
         "title": title,
@@ -146,7 +158,7 @@ def problem(
         orjson.dumps(body),
         status,
         {"Cache-Control": "no-store", **(headers or {})},
-        "application/problem+json",
+        "application/json" if path.endswith(OAUTH_ENDPOINTS) else "application/problem+json",
     )
 
 
@@ -158,6 +170,14 @@ def internal_error(request_id: str, path: str) -> Response:
 def content_too_large(request_id: str, path: str) -> Response:
     """The answer to a body over the limit."""
     return problem(request_id, path, 413, *_BY_STATUS[413])
+
+
+def content_encoded(request_id: str, path: str) -> Response:
+    """The answer to a body in a content coding: none is decoded, so that none can blow up."""
+    error = UnsupportedMediaTypeError(
+        "Send the body without Content-Encoding", headers={"Accept-Encoding": "identity"}
+    )
+    return answer_to(error, request_id, path)
 
 
 def answer_to(error: AppError, request_id: str, path: str) -> Response:
@@ -208,6 +228,14 @@ def _known_methods(request: Request) -> set[str]:
 
 
 async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
+    if isinstance(error.body, bytes):  # FastAPI has parsed application/json and application/…+json
+        return _respond(
+            request,
+            UnsupportedMediaTypeError(
+                "Send JSON with Content-Type: application/json",
+                headers={"Accept": "application/json"},
+            ),
+        )
     errors = [
         {
             "loc": [_printable(part) if isinstance(part, str) else part for part in item["loc"]],

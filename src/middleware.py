@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.config import Settings
-from src.exceptions import content_too_large, internal_error
+from src.exceptions import content_encoded, content_too_large, internal_error
 from src.logs import request_id_variable
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class EnvelopeMiddleware:
 
 
 class GuardMiddleware:
-    """Limits the request's body, and answers what nobody else has caught.
+    """Refuses compressed and too large bodies, and answers what nobody else has caught.
 
     An unforeseen error is logged with its traceback and answered as a bare 500 problem, so that
     nothing but the request id leaves the process.
@@ -117,6 +117,9 @@ class GuardMiddleware:
             await send(message)
 
         request_id, path = scope["state"]["request_id"], scope["path"]
+        if _is_encoded(scope["headers"]):
+            await content_encoded(request_id, path)(scope, receive, send)
+            return
         limited = self._limited(scope["headers"], receive)
         if limited is None:
             await content_too_large(request_id, path)(scope, receive, send)
@@ -154,6 +157,13 @@ class GuardMiddleware:
             return message
 
         return receive_limited
+
+
+def _is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}
+        for name, value in headers
+    )
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
