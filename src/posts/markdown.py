@@ -1,5 +1,7 @@
 """Markdown to HTML that is safe to put into any page."""
 
+import re
+
 import nh3
 from markdown_it import MarkdownIt
 
@@ -9,6 +11,8 @@ _markdown = (
     MarkdownIt("commonmark", {"html": False}).enable(["strikethrough"]).disable(["reference"])
 )
 _URL_SCHEMES = {"http", "https", "mailto"}
+_ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {"code": {"class"}}
+_LANGUAGE = re.compile(r"language-[A-Za-z0-9+#-]+")
 
 
 def render_markdown(source: str) -> str:
@@ -17,9 +21,16 @@ def render_markdown(source: str) -> str:
     Of CommonMark, raw HTML and link reference definitions are left out.
 
     Links get `rel="noopener noreferrer nofollow ugc"`, and lead to http, https and mailto only.
+    Code has its language as a class, such as `language-python`; nothing else has one.
     """
     return nh3.clean(
         _markdown.render(source),
+        attributes=_ATTRIBUTES,
+        attribute_filter=_without_other_classes,
         url_schemes=_URL_SCHEMES,
         link_rel="noopener noreferrer nofollow ugc",
     )
+
+
+def _without_other_classes(_tag: str, attribute: str, value: str) -> str | None:
+    return value if attribute != "class" or _LANGUAGE.fullmatch(value) else None
