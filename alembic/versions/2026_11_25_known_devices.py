@@ -1,4 +1,4 @@
-"""Known devices end with a change of the second factor."""
+"""Known devices end with a change of the second factor; publishing locks the author first."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,8 +15,12 @@ def upgrade() -> None:
         "users",
         sa.Column("device_generation", sa.Integer(), server_default=sa.text("0"), nullable=False),
     )
+    # Triggers fire in the order of their names: this one before that of the foreign key ("RI_…"),
+    # whose weaker lock of the author would be in the way of who deletes him, and he of ours.
+    op.execute('ALTER TRIGGER count_published_posts ON posts RENAME TO "A_count_published_posts"')
 
 
 def downgrade() -> None:
     """Undo."""
+    op.execute('ALTER TRIGGER "A_count_published_posts" ON posts RENAME TO count_published_posts')
     op.drop_column("users", "device_generation")

@@ -29,12 +29,13 @@ from src.pool import Pool
 from src.security import Principal, SessionPrincipal
 from src.shapes import Document, Shape
 from src.statements import Read
+from src.users.locking import lock_user
 from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
 
 _account_of_live_link = Read(
-    Shape({"id": User.id, "email": User.email}),
+    Shape({"id": User.id, "email": User.email, "new_email": EmailLink.new_email}),
     lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
         EmailLink.id == bindparam("link_id"),
         EmailLink.expires_at > bindparam("now"),
@@ -134,7 +135,7 @@ class EmailChangeService:
             and caller.user_id == user_id
             and "profile:write" in caller.scopes
         ):
-            user = await self._session.get(User, user_id, with_for_update=True)
+            user = await lock_user(self._session, user_id, taking=account["new_email"])
             if user is None:
                 raise InvalidLinkError
             return user
@@ -142,7 +143,9 @@ class EmailChangeService:
             raise ConfirmationProofRequiredError
         guessers = password_guessers(account["email"], self._events.peer.network, self._settings)
         try:
-            return await self._reauthentication.prove(user_id, password, guessers)
+            return await self._reauthentication.prove(
+                user_id, password, guessers, taking=account["new_email"]
+            )
         except WrongPasswordError:
             raise ConfirmationProofRequiredError from None
 

@@ -247,10 +247,10 @@ async def end(
     session: AsyncSession, now: datetime, reason: str, *which: ColumnElement[bool]
 ) -> list[UUID]:
     """End the living sessions that the conditions choose; their ids."""
-    ended = await session.scalars(
-        update(Session)
-        .where(Session.ended_at.is_(None), *which)
-        .values(ended_at=now, end_reason=reason)
-        .returning(Session.id)
+    living = select(Session.id).where(Session.ended_at.is_(None), *which)
+    locked = await session.scalars(living.order_by(Session.id).with_for_update())  # no deadlock
+    ended = list(locked)
+    await session.execute(
+        update(Session).where(Session.id.in_(ended)).values(ended_at=now, end_reason=reason)
     )
-    return list(ended)
+    return ended

@@ -17,6 +17,7 @@ from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug
 from src.responses import IfMatch
 from src.statements import Statement
+from src.users.models import User
 
 _insert_post = Statement(insert(Post))
 
@@ -64,6 +65,8 @@ class PostService:
         body_html = (
             await render(changes.body, author_id) if "body" in changes.model_fields_set else None
         )
+        if "status" in changes.model_fields_set:
+            await self._lock_author(author_id)
         post = await self._own_for_update(author_id, post_id, if_match)
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(post, name, value)
@@ -87,9 +90,16 @@ class PostService:
             NotFoundError: there is none, or it is somebody else's.
             PreconditionFailedError: it has changed since the author read it.
         """
+        await self._lock_author(author_id)
         post = await self._own_for_update(author_id, post_id, if_match)
         post.deleted_at = self._clock.now()
         await self._session.flush()
+
+    async def _lock_author(self, author_id: UUID) -> None:
+        """Before the post, as who deletes the account does: its count of posts may change."""
+        await self._session.execute(
+            select(User.id).where(User.id == author_id).with_for_update(key_share=True)
+        )
 
     async def _own_for_update(self, author_id: UUID, post_id: UUID, if_match: IfMatch) -> Post:
         post = await self._session.scalar(
