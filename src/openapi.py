@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
+from src.validation_settings import validating_with
+
 PROBLEM = "#/components/schemas/Problem"
 FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 
@@ -38,7 +40,8 @@ def install(app: FastAPI) -> None:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            with validating_with(app.state.settings):  # it says which limits are set
+                app.openapi_schema = _document(app)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]

@@ -6,6 +6,7 @@ Whoever names no client is `plaza`, the public client that every front end share
 import base64
 import hmac
 from typing import NamedTuple
+from urllib.parse import unquote_plus
 
 from sqlalchemy import bindparam
 
@@ -83,12 +84,13 @@ def public_client(request: TokenRequest) -> Client:
 
 
 def _basic_credentials(authorization: str) -> tuple[str, str]:
+    """Id and secret, which a client encodes as in a form first: often `-` and `_` too."""
     scheme, _, encoded = authorization.partition(" ")
     try:
-        decoded = base64.b64decode(encoded, validate=True).decode()
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
     except ValueError:  # neither base64 nor UTF-8
         raise InvalidClientError from None
-    if scheme.lower() != "basic" or "\0" in decoded:
+    if scheme.lower() != "basic" or "\0" in client_id + secret:
         raise InvalidClientError
-    client_id, _, secret = decoded.partition(":")
     return client_id, secret

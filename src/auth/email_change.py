@@ -75,8 +75,7 @@ class EmailChangeService:
             TooManyRequestsError: asked too often, by this user or for this address.
         """
         if new_email == caller.user["email"]:
-            message = "This is the address of your account already"
-            raise InvalidInputError.at("body", "new_email", msg=message, type="email_unchanged")
+            raise InvalidInputError.at("body", "new_email", type="email_unchanged")
         user = await self._reauthentication.require(
             caller.user_id, caller.session_id, current_password
         )
@@ -98,7 +97,7 @@ class EmailChangeService:
         await self._events.tell(self._session, "email.change_requested", user)
 
     async def confirm(self, link_id: UUID, password: str | None, caller: Principal | None) -> None:
-        """Switch to the new address. The proof is the password, or a session of the account.
+        """Switch to the new address. The proof is the password, or a session that may change it.
 
         Raises:
             InvalidLinkError: the link is used, replaced or expired, or another account has
@@ -129,7 +128,12 @@ class EmailChangeService:
     ) -> User:
         """The user, locked; a wrong password counts like one of signing in with the address."""
         user_id = UUID(account["id"])
-        if caller and caller.session_id and caller.user_id == user_id:
+        if (
+            caller
+            and caller.session_id
+            and caller.user_id == user_id
+            and "profile:write" in caller.scopes
+        ):
             user = await self._session.get(User, user_id, with_for_update=True)
             if user is None:
                 raise InvalidLinkError

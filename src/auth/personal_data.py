@@ -51,15 +51,19 @@ _SECOND_FACTOR = Shape(
         .scalar_subquery(),
     }
 )
-_second_factor = rows_of("second_factor", TotpFactor.user_id, _SECOND_FACTOR, TotpFactor.user_id)
+_READ = {"profile:read"}
+_second_factor = rows_of(
+    "second_factor", TotpFactor.user_id, _SECOND_FACTOR, TotpFactor.user_id, scopes=_READ
+)
 
 PERSONAL_DATA = [
-    rows_of("sessions", Session.user_id, _SESSION, Session.id),
-    rows_of("registrations", Registration.user_id, _REGISTRATION, Registration.id),
-    rows_of("email_links", EmailLink.user_id, _EMAIL_LINK, EmailLink.id),
+    rows_of("sessions", Session.user_id, _SESSION, Session.id, scopes=_READ),
+    rows_of("registrations", Registration.user_id, _REGISTRATION, Registration.id, scopes=_READ),
+    rows_of("email_links", EmailLink.user_id, _EMAIL_LINK, EmailLink.id, scopes=_READ),
     Section(
         _second_factor.name,
         (*_second_factor.tables, RecoveryCode.__tablename__),
         _second_factor.documents,
+        _second_factor.scopes,
     ),
 ]

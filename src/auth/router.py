@@ -27,11 +27,11 @@ from src.auth.schemas import (
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep
+from src.locales import preferred_locale
 from src.pagination import page_response
 from src.schemas import Id, Page
 from src.security import InsufficientScopeError, OptionalPrincipal
 from src.users.dependencies import AccountReader, AccountWriter, SignedInUser
-from src.users.locales import preferred_locale
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -58,7 +58,7 @@ async def confirm_email(
     """Confirm the address with the mailed token and a proof that the account is yours.
 
     For a registration that is its secret or password; for a change of address the account's
-    password, or an access token of one of its sessions.
+    password, or an access token of one of its sessions with `profile:write`.
     """
     await confirmations.confirm(data, caller)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import audit
@@ -44,6 +44,7 @@ _user_to_sign_in = Read(
         {
             "id": User.id,
             "password_hash": User.password_hash,
+            "device_generation": User.device_generation,
             "is_active": User.is_active,
         }
     ),
@@ -138,7 +139,9 @@ class SignInService:
         found = await _user_to_sign_in.first(self._database.reads, login=login)
         device_id = None
         if found:
-            salt = _device_salt(UUID(found["id"]), found["password_hash"])
+            salt = _device_salt(
+                UUID(found["id"]), found["password_hash"], found["device_generation"]
+            )
             device_id = self._known_device(device_tokens, salt)
         guessers = self._guessers(login, device_id)
         await self._backoff.check(guessers)
@@ -152,7 +155,10 @@ class SignInService:
         if new_hash:
             known_hash = await self._upgrade_hash(UUID(found["id"]), known_hash, new_hash)
         user = await self._locked(UUID(found["id"]))
-        if user.password_hash != known_hash:  # changed meanwhile: does it still fit?
+        if (user.password_hash, user.device_generation) != (
+            known_hash,
+            found["device_generation"],
+        ):  # changed meanwhile: does it still fit?
             await self._session.rollback()
             return await self.with_password(login, password, scope, client, device_tokens, code)
         # Before anything tells that the password is right: other guesses may have been faster.
@@ -164,7 +170,7 @@ class SignInService:
         if user.mfa_enabled:
             if code is None:
                 raise self._mfa_required(user)
-            await self._second_factor.verify(user, code, device_id)
+            await self._second_factor.verify(user, code, known_device=device_id is not None)
         return await self._open(user, granted, client, device_id)
 
     async def with_second_factor(
@@ -193,8 +199,8 @@ class SignInService:
         if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
-        device_id = self._known_device(device_tokens, _device_salt(user.id, user.password_hash))
-        await self._second_factor.verify(user, code, device_id)
+        device_id = self._known_device(device_tokens, _salt_of(user))
+        await self._second_factor.verify(user, code, known_device=device_id is not None)
         # The password was right when its turn came; wrong ones of others since then do not matter.
         names = user.email, user.username
         guessers = [one for name in names for one in self._guessers(name, device_id)]
@@ -212,14 +218,16 @@ class SignInService:
         if user.last_sign_in_at and device_id is None and await self._is_new_place(user.id):
             await self._events.tell(self._session, "sign_in.new_device", user)
         await self._session.execute(
-            update(User).where(User.id == user.id).values(last_sign_in_at=now)
+            update(User)
+            .where(User.id == user.id)
+            .values(last_sign_in_at=func.greatest(User.last_sign_in_at, now))
         )
         tokens = await self._sessions.open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
         device_token = self._device_tokens.issue(
             device_id or uuid7(),
             self._seconds_of_end(DEVICE_LIFETIME),
-            _device_salt(user.id, user.password_hash),
+            _salt_of(user),
         )
         return SignedIn(tokens, device_token)
 
@@ -301,16 +309,20 @@ class SignInService:
         return password_guessers(account, self._events.peer.network, self._settings)
 
 
-def _device_salt(user_id: UUID, password_hash: str) -> bytes:
-    """With another password, no device is known any more: a thief's is not, either."""
-    return user_id.bytes + password_hash.encode()
+def _device_salt(user_id: UUID, password_hash: str, generation: int) -> bytes:
+    """With another password or second factor, no device is known: a thief's is not, either."""
+    return user_id.bytes + f"{generation} {password_hash}".encode()
+
+
+def _salt_of(user: User) -> bytes:
+    return _device_salt(user.id, user.password_hash, user.device_generation)
 
 
 def _normalize(login: str) -> str:
     """The address or username as it would be stored."""
     if "@" in login:
         with suppress(PydanticCustomError):
-            return normalize_email(login)
+            return normalize_email(login, test_environment=True)
     return login.strip().lower()
 
 

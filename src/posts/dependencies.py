@@ -17,3 +17,5 @@ async def get_post_service(session: SessionDep, clock: ClockDep) -> PostService:
 
 PostServiceDep = Annotated[PostService, Depends(get_post_service)]
 PostWriter = Annotated[Principal, Security(current_principal, scopes=["posts:write"])]
+# Changes of a post are answered with all of it.
+PostEditor = Annotated[Principal, Security(current_principal, scopes=["posts:read", "posts:write"])]

@@ -9,7 +9,7 @@ from src.dependencies import ClockDep
 from src.exceptions import NotFoundError
 from src.idempotency import IdempotencyDep
 from src.pagination import page_response
-from src.posts.dependencies import PostServiceDep, PostWriter
+from src.posts.dependencies import PostEditor, PostServiceDep, PostWriter
 from src.posts.reads import FULL, list_posts, page_length, read_post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
@@ -82,7 +82,7 @@ async def read(
 async def update(
     request: Request,
     post_id: Id,
-    writer: PostWriter,
+    writer: PostEditor,
     changes: PostUpdate,
     if_match: IfMatchDep,
     posts: PostServiceDep,

@@ -21,6 +21,11 @@ CurrentUser = Annotated[Principal, Security(current_principal)]
 # The caller, if he has signed in himself: for what a personal access token must not do.
 SignedInUser = Annotated[SessionPrincipal, Security(session_principal)]
 AccountReader = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:read"])]
-AccountWriter = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:write"])]
+# Both, since the answers to a change of one's account, refusals included, tell how it is.
+AccountWriter = Annotated[
+    SessionPrincipal, Security(session_principal, scopes=["profile:read", "profile:write"])
+]
 ProfileReader = Annotated[Principal, Security(current_principal, scopes=["profile:read"])]
-ProfileWriter = Annotated[Principal, Security(current_principal, scopes=["profile:write"])]
+ProfileWriter = Annotated[
+    Principal, Security(current_principal, scopes=["profile:read", "profile:write"])
+]

@@ -34,6 +34,8 @@ class User(Identified, Timestamped, Base):
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     # Whether signing in takes a second factor; src.auth keeps it.
     mfa_enabled: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    # Devices that signed in under another one are not known any more; src.auth raises it.
+    device_generation: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     last_sign_in_at: Mapped[datetime | None]
     # Kept by a trigger on posts, so that no path of the code can forget it.
     posts_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)

@@ -24,4 +24,4 @@ _ACCOUNT = Shape(
     }
 )
 
-PERSONAL_DATA = [rows_of("account", User.id, _ACCOUNT, User.id)]
+PERSONAL_DATA = [rows_of("account", User.id, _ACCOUNT, User.id, scopes={"profile:read"})]

@@ -113,11 +113,23 @@ async def test_the_owner_of_a_mistyped_address_gains_nothing(
     forged = {"Authorization": f"Bearer {ann.access_token}x"}
     answer = await client.post(CONFIRM, json={"token": token}, headers=forged)
     assert code(answer) == (401, "invalid_token")
-    program = bearer(await made(client, ann))  # acts for her, but is not she
+    # Acts for her, but is not she.
+    program = bearer(await made(client, ann, scopes=["profile:read", "profile:write"]))
     answer = await client.post(CONFIRM, json={"token": token}, headers=program)
     assert code(answer) == PROOF_REQUIRED
     assert await address(client, ann) == OLD
     assert (await confirm_as(client, token, stranger, password=PASSWORD)).status_code == 204
+
+
+async def test_a_token_that_may_not_change_the_account_does_not_switch_its_address(
+    client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+) -> None:
+    ann = await accounts.sign_in("ann")
+    token = await change_link(client, inbox, ann)
+    narrow = await accounts.sign_in("ann", scope="profile:read posts:read posts:write")
+    assert code(await confirm_as(client, token, narrow)) == PROOF_REQUIRED
+    assert await address(client, ann) == OLD
+    assert (await confirm_as(client, token, ann)).status_code == 204
 
 
 async def test_guessing_the_password_at_the_link_counts_like_signing_in(

@@ -5,6 +5,7 @@ import base64
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -60,7 +61,8 @@ async def test_the_document_is_a_file_that_nobody_keeps(
 async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann: Account) -> None:
     await populate(app, client, ann)
     data = await exported(client, ann)
-    assert list(data) == [section.name for section in PERSONAL_DATA]
+    assert list(data) == ["left_out", *(section.name for section in PERSONAL_DATA)]
+    assert data["left_out"] == []
     [account] = data["account"]
     assert account["last_sign_in_at"] == "2026-03-01T12:00:00Z"
     assert {post["title"] for post in data["posts"]} == {
@@ -81,6 +83,23 @@ async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann:
     actions = [entry["action"] for entry in data["audit_log"]]
     assert actions == ["sign_in.succeeded", "personal_token.created", "account.exported"]
     assert data["audit_log"][1]["details"]["scope"] == "profile:read"
+
+
+async def test_a_token_takes_along_what_it_may_read(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, ann: Account
+) -> None:
+    tokens = (await accounts.token("ann", scope="profile:read")).json()
+    narrow = replace(ann, access_token=tokens["access_token"])
+    await populate(app, client, ann)
+    data = await exported(client, narrow)
+    without = {"posts", "idempotency_keys", "audit_log"}
+    assert data.pop("left_out") == [
+        {"section": section.name, "missing_scope": "posts:read"}
+        for section in PERSONAL_DATA
+        if section.name in without
+    ]
+    whole = await exported(client, ann)
+    assert data == {name: whole[name] for name in whole if name not in {*without, "left_out"}}
 
 
 async def test_every_table_that_names_users_is_in_it(app: FastAPI) -> None:
@@ -240,7 +259,7 @@ def fails(app: FastAPI) -> Section:
         yield {"number": 1}
         raise RuntimeError("no further")
 
-    return Section("fails", (), documents)
+    return Section("fails", (), documents, frozenset())
 
 
 def deletes(app: FastAPI) -> Section:
@@ -250,7 +269,7 @@ def deletes(app: FastAPI) -> Section:
         yield {"number": 1}
         await change(app, delete(User).where(User.id == user_id))
 
-    return Section("deletes", (), documents)
+    return Section("deletes", (), documents, frozenset())
 
 
 @pytest.mark.parametrize("breaks_off", [fails, deletes])

@@ -88,6 +88,20 @@ async def test_answers_are_not_kept(
     assert answer.headers["pragma"] == "no-cache"
 
 
+async def test_basic_credentials_may_be_encoded_as_in_a_form(
+    client: httpx.AsyncClient, ann: Account, api: Credentials
+) -> None:
+    """As RFC 6749, section 2.3.1, has it; some libraries encode `-` and `_` too."""
+    data = {"token": ann.access_token}
+    encoded = Credentials(*("".join(f"%{byte:02X}" for byte in part.encode()) for part in api))
+    for auth in (api, encoded):
+        answer = await client.post(INTROSPECT, data=data, auth=auth)
+        assert answer.json()["active"] is True
+    for secret in ("%FF", "%00", "%zz"):
+        answer = await client.post(INTROSPECT, data=data, auth=(api.client_id, secret))
+        assert_oauth_error(answer, 401, "invalid_client")
+
+
 async def test_a_hint_changes_nothing(
     client: httpx.AsyncClient, ann: Account, api: Credentials
 ) -> None:
