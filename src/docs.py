@@ -8,7 +8,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_oauth2_redirect_html
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
 
+from src.responses import is_named
 from src.templating import TEMPLATES_DIR, page
 
 COMMON_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -19,6 +21,15 @@ SWAGGER_CSP = COMMON_CSP + (
 REDOC_CSP = SWAGGER_CSP + "; worker-src blob:"  # its search runs in a worker made from a blob
 
 router = APIRouter(include_in_schema=False)
+
+
+class _Files(StaticFiles):
+    def is_not_modified(self, response_headers: Headers, request_headers: Headers) -> bool:
+        """Whether the caller has the file, whose tag a proxy may have rewritten."""
+        known = request_headers.get("if-none-match")
+        if known is not None:
+            return is_named(response_headers["etag"], known)
+        return super().is_not_modified(response_headers, request_headers)
 
 
 @router.get("/docs")
@@ -52,7 +63,7 @@ async def oauth2_redirect() -> HTMLResponse:
 def install(app: FastAPI) -> None:
     """Add the documentation pages and the files they load."""
     app.include_router(router)
-    app.mount("/docs/static", StaticFiles(directory=str(files("fastapi_offline") / "static")))
+    app.mount("/docs/static", _Files(directory=str(files("fastapi_offline") / "static")))
 
 
 def _docs_page(request: Request, template: str, csp: str) -> HTMLResponse:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from src import audit, docs, exceptions, idempotency, jobs, openapi
 from src.account import tasks as account_tasks
@@ -41,6 +41,7 @@ from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
 from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
+from src.queries import refuse_unknown_query
 from src.rate_limits import RateLimitMiddleware, RateLimits
 from src.users import personal_data as users_data
 from src.users.router import router as users_router
@@ -126,7 +127,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.clock = clock or Clock()
     app.state.personal_data = PERSONAL_DATA
     for router in API_ROUTERS:
-        app.include_router(router, prefix=API_PREFIX)
+        app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_unknown_query)])
     app.include_router(health_router)
     app.include_router(auth_pages_router)
     app.include_router(well_known_router)

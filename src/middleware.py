@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.config import Settings
-from src.exceptions import content_too_large, internal_error
+from src.exceptions import answer_with, content_encoded
 from src.logs import request_id_variable
 from src.validation_settings import validating_with
 
@@ -97,7 +97,7 @@ class EnvelopeMiddleware:
 
 
 class GuardMiddleware:
-    """Limits the request's body, and answers what nobody else has caught.
+    """Refuses compressed and too large bodies, and answers what nobody else has caught.
 
     An unforeseen error is logged with its traceback and answered as a bare 500 problem, so that
     nothing but the request id leaves the process.
@@ -119,10 +119,12 @@ class GuardMiddleware:
             started = True
             await send(message)
 
-        request_id, path = scope["state"]["request_id"], scope["path"]
+        if _is_encoded(scope["headers"]):
+            await content_encoded(scope)(scope, receive, send)
+            return
         limited = self._limited(scope["headers"], receive)
         if limited is None:
-            await content_too_large(request_id, path)(scope, receive, send)
+            await answer_with(413, scope)(scope, receive, send)
             return
         try:
             await self.app(scope, limited, send_noted)
@@ -131,7 +133,7 @@ class GuardMiddleware:
         except Exception:
             logger.exception("unhandled error")
             if not started:
-                await internal_error(request_id, path)(scope, receive, send)
+                await answer_with(500, scope)(scope, receive, send)
 
     def _limited(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Receive | None:
         """`receive` that stops at the limit, or None when the declared length is beyond it."""
@@ -157,6 +159,13 @@ class GuardMiddleware:
             return message
 
         return receive_limited
+
+
+def _is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}
+        for name, value in headers
+    )
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
+from src.exceptions import OAUTH_ENDPOINTS
 from src.validation_settings import validating_with
 
 PROBLEM = "#/components/schemas/Problem"
@@ -56,11 +57,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), "Problem": problem}
-    answer = {
-        "description": "An error, as a problem document",
-        "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}},
-    }
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
+        media_type = "application/json" if path in OAUTH_ENDPOINTS else "application/problem+json"
+        answer = {
+            "description": "An error, as a problem document",
+            "content": {media_type: {"schema": {"$ref": PROBLEM}}},
+        }
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = answer

@@ -25,8 +25,10 @@ _LINE_BREAK = compile(r"\r\n?|[\x85\u2028\u2029]")
 _NOT_TEXT = compile(r"[[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202d\u202e]--[\t\n]]", V1)
 # Other text stands beside a line, so nothing in it may change the direction of that.
 _NOT_IN_A_LINE = compile(r"[\t\u202a-\u202e\u2066-\u2069]")
-# On nothing, or too many on one letter.
-_MISPLACED_MARKS = compile(rf"\A\p{{M}}|[\p{{Mn}}\p{{Me}}]{{{MAX_MARKS + 1}}}", V1)
+# On nothing, or too many on one letter; those of a class are the ones that NFC sorts.
+_MISPLACED_MARKS = compile(
+    rf"\A\p{{M}}|[\p{{Mn}}\p{{Me}}[\p{{M}}--\p{{ccc=0}}]]{{{MAX_MARKS + 1}}}", V1
+)
 
 Fault: TypeAlias = Literal[
     "text_control_character", "text_line_break", "text_invisible", "text_marks"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "text_in_one_form"
-down_revision = "account_security"
+down_revision = "known_devices"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from src.config import PROJECT_ROOT, Settings
+from src.exceptions import OAUTH_ENDPOINTS
 from src.main import create_app
 
 METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}
@@ -85,8 +86,10 @@ def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> Non
             if status == "default" or status[0] in "45"
         }
         assert errors, name
+        is_oauth = name.endswith(OAUTH_ENDPOINTS)
+        expected = "application/json" if is_oauth else "application/problem+json"
         for status, answer in errors.items():
-            assert set(answer["content"]) == {"application/problem+json"}, f"{name} {status}"
+            assert set(answer["content"]) == {expected}, f"{name} {status}"
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

@@ -93,7 +93,8 @@ def test_a_line_has_no_line_breaks_and_turns_nothing_around_it() -> None:
 
 def test_marks_stand_on_letters_and_not_too_many() -> None:
     assert text_in_one_line(TIBETAN_STACK) == TIBETAN_STACK
-    for text in ("\u0301a", "\u0947a", "a" + "\u0335" * 9, "b a" + "\u0301\u0316" * 50_000):
+    many = "b a" + "\u0301\u0316" * 50_000, "a" + "\U0001d16d\U0001d165" * 50_000
+    for text in ("\u0301a", "\u0947a", "a" + "\u0335" * 9, *many):
         for check in BOTH:
             assert fault(check, text) == "text_marks"
 

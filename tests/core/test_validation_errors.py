@@ -174,24 +174,3 @@ async def test_hostile_json_is_the_callers_fault(things: httpx.AsyncClient, body
     problem: dict[str, Any] = problem_of(answer, answer.status_code, answer.json()["code"])
     assert problem["code"] in {"bad_request", ERROR}
     assert len(answer.content) < 2000
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "text/plain",
-        "application/xml",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-        "multipart/form-data; boundary=x",
-        "/",
-        "\u00e9",
-    ],
-)
-async def test_another_content_type_is_not_read_as_json(
-    things: httpx.AsyncClient, content_type: str
-) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")}
-    body = b'{"name": "a"}'
-    answer = await things.post("/things", content=body, headers=headers)  # type: ignore[arg-type]
-    problem_of(answer, 422, ERROR)
