@@ -92,6 +92,13 @@ class InvalidTokenRequestError(TokenError):
     title = "The token request is not valid"
 
 
+class DuplicateCookieError(TokenError):
+    """A cookie of ours came more than once: another host of the domain may have set one of them."""
+
+    code = "duplicate_cookie"
+    title = "A cookie of this server came twice: sign out, which clears it, and sign in again"
+
+
 class InvalidClientError(TokenError):
     """Unknown client or wrong client credentials."""
 

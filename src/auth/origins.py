@@ -23,6 +23,18 @@ async def require_own_origin(request: Request, settings: SettingsDep) -> None:
         raise OriginNotAllowedError
 
 
+def is_same_site(request: Request, settings: Settings) -> bool:
+    """Whether the answer may leave a cookie for our own pages: no other site asked for it.
+
+    Browsers say who asks, by `Origin` with every POST and by `Sec-Fetch-Site` (Fetch Metadata,
+    section 2.3). Whoever says neither is no browser, and no page of another site is behind it.
+    """
+    origins = request.headers.getlist("origin")
+    return request.headers.get("sec-fetch-site") != "cross-site" and all(
+        origin in own_origins(settings) for origin in origins
+    )
+
+
 def own_origins(settings: Settings) -> set[str]:
     """Our own origins, in the form in which browsers send them."""
     urls = [settings.public_url, settings.frontend_url]

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from src.auth.clients import authenticate_client
-from src.auth.cookies import DEVICE
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     RegistrationServiceDep,
     SessionServiceDep,
     SignInServiceDep,
 )
+from src.auth.devices import DeviceDep
 from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
@@ -24,10 +24,9 @@ from src.auth.schemas import (
     SignOut,
     TokenRead,
 )
-from src.auth.sign_in import DEVICE_LIFETIME
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep
 from src.locales import preferred_locale
 from src.pagination import page_response
 from src.schemas import Id, Page
@@ -80,7 +79,7 @@ async def issue_token(
     request: Request,
     response: Response,
     reads: ReadsDep,
-    settings: SettingsDep,
+    device: DeviceDep,
     sign_in: SignInServiceDep,
     sessions: SessionServiceDep,
 ) -> TokenRead:
@@ -90,8 +89,8 @@ async def issue_token(
     client = await authenticate_client(reads, form)
     if form.grant_type == "refresh_token":
         return await sessions.refresh(form.required("refresh_token"), form.scope, client)
-    signed_in = await sign_in.with_form(form, client, DEVICE.read(request, settings))
-    response.headers.update(DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME))
+    signed_in = await sign_in.with_form(form, client, device.tokens)
+    response.headers.update(device.remember(signed_in.device_token))
     return signed_in.tokens
 
 

@@ -1,5 +1,6 @@
 """Signing in: from a password, and a second factor where there is one, to a session."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src import audit
 from src.auth.backoff import Backoff, Guesser, password_guessers
 from src.auth.clients import Client
+from src.auth.devices import DEVICE_LIFETIME
 from src.auth.exceptions import (
     EmailNotConfirmedError,
     InvalidGrantError,
@@ -36,8 +38,6 @@ from src.shapes import Shape
 from src.statements import Read
 from src.users.emails import normalize_email
 from src.users.models import User
-
-DEVICE_LIFETIME = timedelta(days=365)  # after the last sign-in on it
 
 _user_to_sign_in = Read(
     Shape(
@@ -92,7 +92,7 @@ class SignInService:
         self._clock = clock
 
     async def with_form(
-        self, form: TokenRequest, client: Client, device_token: str | None
+        self, form: TokenRequest, client: Client, device_tokens: Sequence[str]
     ) -> SignedIn:
         """A new session for the grant of a form: a password, or a second factor after it.
 
@@ -104,10 +104,12 @@ class SignInService:
         code = form.parameters.get("code")
         if form.grant_type == "password":
             login, password = form.required("username"), form.required("password")
-            return await self.with_password(login, password, form.scope, client, device_token, code)
+            return await self.with_password(
+                login, password, form.scope, client, device_tokens, code
+            )
         if form.grant_type == MFA_GRANT:
             mfa_token, code = form.required("mfa_token"), form.required("code")
-            return await self.with_second_factor(mfa_token, code, form.scope, client, device_token)
+            return await self.with_second_factor(mfa_token, code, form.scope, client, device_tokens)
         raise UnsupportedGrantTypeError
 
     async def with_password(
@@ -116,7 +118,7 @@ class SignInService:
         password: str,
         scope: str | None,
         client: Client,
-        device_token: str | None,
+        device_tokens: Sequence[str],
         code: str | None = None,
     ) -> SignedIn:
         """A new session for an e-mail address or username and its password.
@@ -140,7 +142,7 @@ class SignInService:
             salt = _device_salt(
                 UUID(found["id"]), found["password_hash"], found["device_generation"]
             )
-            device_id = self._known_device(device_token, salt)
+            device_id = self._known_device(device_tokens, salt)
         guessers = self._guessers(login, device_id)
         await self._backoff.check(guessers)
         right, new_hash = await self._hasher.verify(
@@ -158,7 +160,7 @@ class SignInService:
             found["device_generation"],
         ):  # changed meanwhile: does it still fit?
             await self._session.rollback()
-            return await self.with_password(login, password, scope, client, device_token, code)
+            return await self.with_password(login, password, scope, client, device_tokens, code)
         # Before anything tells that the password is right: other guesses may have been faster.
         # Undone by what is raised below: the counts stay until both factors were right.
         await self._backoff.succeeded(self._session, guessers)
@@ -172,7 +174,12 @@ class SignInService:
         return await self._open(user, granted, client, device_id)
 
     async def with_second_factor(
-        self, mfa_token: str, code: str, scope: str | None, client: Client, device_token: str | None
+        self,
+        mfa_token: str,
+        code: str,
+        scope: str | None,
+        client: Client,
+        device_tokens: Sequence[str],
     ) -> SignedIn:
         """A new session for the token of `MfaRequiredError` and a code of the app, or to recover.
 
@@ -192,7 +199,7 @@ class SignInService:
         if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
-        device_id = self._known_device(device_token, _salt_of(user))
+        device_id = self._known_device(device_tokens, _salt_of(user))
         await self._second_factor.verify(user, code, known_device=device_id is not None)
         # The password was right when its turn came; wrong ones of others since then do not matter.
         names = user.email, user.username
@@ -283,11 +290,13 @@ class SignInService:
         )
         return MfaRequiredError(token, int(lifetime.total_seconds()))
 
-    def _known_device(self, device_token: str | None, salt: bytes) -> UUID | None:
-        token = parse(device_token) if device_token else None
-        if token is None or token.counter <= self._clock.now().timestamp():
-            return None
-        return token.row_id if self._device_tokens.verify(token, salt) else None
+    def _known_device(self, device_tokens: Sequence[str], salt: bytes) -> UUID | None:
+        """The device, if one of its tokens is the account's."""
+        now = self._clock.now().timestamp()
+        for token in filter(None, map(parse, device_tokens)):
+            if token.counter > now and self._device_tokens.verify(token, salt):
+                return token.row_id
+        return None
 
     def _seconds_of_end(self, lifetime: timedelta) -> int:
         """When a token issued now expires, in seconds since 1970: its counter."""

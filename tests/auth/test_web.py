@@ -326,7 +326,6 @@ class TestRefreshing:
     ) -> None:
         await log_in(browser)
         clock.advance(timedelta(days=14))
-        browser.cookies.set(COOKIE, browser.cookies[COOKIE])  # whatever the browser thinks of it
         answer = await browser.post(REFRESH)
         assert code(answer) == INVALID_GRANT
         assert is_cleared(answer)

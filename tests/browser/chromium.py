@@ -27,11 +27,11 @@ BROWSER_FLAGS = (
 )
 
 
-def chromium(profile: Path) -> Chrome:
-    """A browser without a window, to be used as a context manager."""
+def chromium(profile: Path, *flags: str) -> Chrome:
+    """A browser without a window, to be used as a context manager. The last of two flags counts."""
     options = ChromeOptions()
     options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*BROWSER_FLAGS, *flags, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     return Chrome(options, Service(os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")))
