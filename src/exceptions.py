@@ -1,7 +1,7 @@
 """Errors: domain errors with stable codes, and every error as an RFC 9457 problem document."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from re import Pattern
@@ -17,6 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
+from starlette.types import Scope
+
+from src.invalid_values import InvalidValue, translated
+from src.locales import DEFAULT_LOCALE, Locale, locale_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,10 +102,14 @@ class InvalidInputError(AppError):
     code = "validation_error"
     title = "The request is not valid"
 
+    def __init__(self, detail: str | None = None, errors: Sequence[InvalidValue] = ()) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
     @classmethod
-    def at(cls, *loc: str, msg: str, type: str) -> "InvalidInputError":  # noqa: A002 - the wire's name
+    def at(cls, *loc: str, type: str, **parameters: int) -> "InvalidInputError":  # noqa: A002 - the wire's name
         """The error of one value, in the form of every other validation error."""
-        return cls(errors=[{"loc": loc, "msg": msg, "type": type}])
+        return cls(errors=[InvalidValue(loc, type, parameters)])
 
 
 class OverloadedError(AppError):
@@ -141,6 +149,7 @@ def problem(
     detail: str | None = None,
     headers: Mapping[str, str] | None = None,
     fields: Mapping[str, object] | None = None,
+    locale: Locale = DEFAULT_LOCALE,
 ) -> Response:
     """A problem document (RFC 9457) with our `code` and `request_id`.
 
@@ -148,7 +157,7 @@ def problem(
     """
     body: dict[str, object] = {
         "type": f"urn:plaza:problem:{code}",
-        "title": title,
+        "title": translated(title, locale),
         "status": status,
     }
     if detail:
@@ -157,7 +166,12 @@ def problem(
     return Response(
         orjson.dumps(body),
         status,
-        {"Cache-Control": "no-store", **(headers or {})},
+        {
+            "Cache-Control": "no-store",
+            "Content-Language": locale,
+            "Vary": "Accept-Language",
+            **(headers or {}),
+        },
         "application/json" if path.endswith(OAUTH_ENDPOINTS) else "application/problem+json",
     )
 
@@ -172,30 +186,43 @@ def content_too_large(request_id: str, path: str) -> Response:
     return problem(request_id, path, 413, *_BY_STATUS[413])
 
 
-def content_encoded(request_id: str, path: str) -> Response:
+def content_encoded(scope: Scope) -> Response:
     """The answer to a body in a content coding: none is decoded, so that none can blow up."""
     error = UnsupportedMediaTypeError(
         "Send the body without Content-Encoding", headers={"Accept-Encoding": "identity"}
     )
-    return answer_to(error, request_id, path)
+    return answer_to(error, scope)
 
 
-def answer_to(error: AppError, request_id: str, path: str) -> Response:
-    """The problem document of an error."""
+def answer_to(error: AppError, scope: Scope) -> Response:
+    """The problem document of an error, in the language of the request."""
+    locale = locale_of(scope)
+    fields = error.fields
+    if isinstance(error, InvalidInputError) and error.errors:
+        fields = fields | {"errors": [_told(value, locale) for value in error.errors]}
     return problem(
-        request_id,
-        _printable(path),
+        scope["state"]["request_id"],
+        _printable(scope["path"]),
         error.status,
         error.code,
         error.title,
         detail=error.detail,
         headers=error.headers,
-        fields=error.fields,
+        fields=fields,
+        locale=locale,
     )
 
 
+def _told(value: InvalidValue, locale: Locale) -> dict[str, object]:
+    return {
+        "loc": [_printable(part) if isinstance(part, str) else part for part in value.loc],
+        "msg": value.message(locale),
+        "type": value.type,
+    }
+
+
 def _respond(request: Request, error: AppError) -> Response:
-    return answer_to(error, request.state.request_id, request.scope["path"])
+    return answer_to(error, request.scope)
 
 
 async def _handle_app_error(request: Request, error: AppError) -> Response:
@@ -215,6 +242,7 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
         code,
         title,
         headers=headers,
+        locale=locale_of(request.scope),
     )
 
 
@@ -236,14 +264,8 @@ async def _handle_validation_error(request: Request, error: RequestValidationErr
                 headers={"Accept": "application/json"},
             ),
         )
-    errors = [
-        {
-            "loc": [_printable(part) if isinstance(part, str) else part for part in item["loc"]],
-            "msg": _printable(item["msg"]),
-            "type": item["type"],
-        }
-        for item in error.errors()[:MAX_REPORTED_ERRORS]
-    ]
+    found = error.errors()[:MAX_REPORTED_ERRORS]
+    errors = [InvalidValue.of_pydantic(item) for item in found]
     return _respond(request, InvalidInputError(errors=errors))
 
 

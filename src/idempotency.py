@@ -169,9 +169,7 @@ async def get_idempotency(
     now, request_hash, kept = clock.now(), b"", None
     if idempotency_key is not None:
         if len(request.headers.getlist("idempotency-key")) > 1:
-            raise InvalidInputError.at(
-                "header", "idempotency-key", msg="Send one Idempotency-Key", type="repeated"
-            )
+            raise InvalidInputError.at("header", "idempotency-key", type="repeated")
         request_hash = hashlib.sha256(
             f"{request.method} {request.url.path}\n".encode() + await request.body()
         ).digest()

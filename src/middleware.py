@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.config import Settings
 from src.exceptions import content_encoded, content_too_large, internal_error
 from src.logs import request_id_variable
+from src.validation_settings import validating_with
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("src.access")
@@ -48,6 +49,7 @@ class EnvelopeMiddleware:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self._settings = settings
         self._access_log = settings.access_log
         self._headers = list(_SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
@@ -85,7 +87,8 @@ class EnvelopeMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_completed)
+            with validating_with(self._settings):
+                await self.app(scope, receive, send_completed)
         finally:
             if self._access_log:
                 milliseconds = (time.perf_counter() - started_at) * 1000
@@ -118,7 +121,7 @@ class GuardMiddleware:
 
         request_id, path = scope["state"]["request_id"], scope["path"]
         if _is_encoded(scope["headers"]):
-            await content_encoded(request_id, path)(scope, receive, send)
+            await content_encoded(scope)(scope, receive, send)
             return
         limited = self._limited(scope["headers"], receive)
         if limited is None:

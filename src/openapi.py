@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.exceptions import OAUTH_ENDPOINTS
+from src.validation_settings import validating_with
 
 PROBLEM = "#/components/schemas/Problem"
 FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
@@ -40,7 +41,8 @@ def install(app: FastAPI) -> None:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            with validating_with(app.state.settings):  # it says which limits are set
+                app.openapi_schema = _document(app)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]

@@ -45,9 +45,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
         microseconds, row_id = _KEY.unpack(base64.b64decode(cursor, b"-_", validate=True))
         return _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=row_id)
     except (binascii.Error, struct.error, OverflowError, ValueError):
-        raise InvalidInputError.at(
-            "query", "cursor", msg="Not a cursor of this list", type="cursor_invalid"
-        ) from None
+        raise InvalidInputError.at("query", "cursor", type="cursor_invalid") from None
 
 
 def page_response(

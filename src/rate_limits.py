@@ -159,8 +159,7 @@ class RateLimitMiddleware:
         try:
             await tally.count_address(network, mails=mails)
         except RateLimitedError as error:
-            answer = answer_to(error, scope["state"]["request_id"], scope["path"])
-            await answer(scope, receive, send_counted)
+            await answer_to(error, scope)(scope, receive, send_counted)
             return
         await self.app(scope, receive, send_counted)
 

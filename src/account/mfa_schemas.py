@@ -6,13 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from src.auth.schemas import Password
-from src.schemas import STORABLE, Input, Output
+from src.schemas import Input, Output, Text
 
-Code = Annotated[
-    str,
-    Field(min_length=1, max_length=64, description="Of the authenticator app, or a recovery code"),
-    STORABLE,
-]
+Code = Annotated[str, Text(64), Field(description="Of the authenticator app, or a recovery code")]
 
 
 class TotpEnrol(Input):
@@ -24,7 +20,7 @@ class TotpEnrol(Input):
 class TotpConfirm(Input):
     """The first code that the app shows."""
 
-    code: Annotated[str, Field(min_length=1, max_length=64), STORABLE]
+    code: Annotated[str, Text(64)]
 
 
 class MfaProof(Input):

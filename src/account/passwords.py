@@ -77,8 +77,7 @@ class PasswordService:
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
         if normalize_password(new_password) == normalize_password(current_password):
-            message = "Choose another password than the current one"
-            raise InvalidInputError.at("body", "new_password", msg=message, type="password_same")
+            raise InvalidInputError.at("body", "new_password", type="password_same")
         await self._policy.require_good(new_password, caller.user["email"], "new_password")
         await self._reauthentication.check(caller.session_id)
         # Before the transaction, which would hold a connection meanwhile.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from src.auth.schemas import LinkToken, Password
+from src.auth.schemas import LinkToken, NewPassword, Password
 from src.schemas import Input, Output
 from src.users.schemas import Email
 
@@ -11,7 +11,7 @@ class PasswordChange(Input):
     """A new password."""
 
     current_password: Password
-    new_password: Password
+    new_password: NewPassword
 
 
 class PasswordForgotten(Input):
@@ -30,7 +30,7 @@ class PasswordReset(Input):
     """The mailed token, and a new password."""
 
     token: LinkToken
-    new_password: Password
+    new_password: NewPassword
 
 
 class EmailChange(Input):

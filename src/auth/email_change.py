@@ -75,8 +75,7 @@ class EmailChangeService:
             TooManyRequestsError: asked too often, by this user or for this address.
         """
         if new_email == caller.user["email"]:
-            message = "This is the address of your account already"
-            raise InvalidInputError.at("body", "new_email", msg=message, type="email_unchanged")
+            raise InvalidInputError.at("body", "new_email", type="email_unchanged")
         user = await self._reauthentication.require(
             caller.user_id, caller.session_id, current_password
         )

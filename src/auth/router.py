@@ -28,11 +28,11 @@ from src.auth.sign_in import DEVICE_LIFETIME
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
+from src.locales import preferred_locale
 from src.pagination import page_response
 from src.schemas import Id, Page
 from src.security import InsufficientScopeError, OptionalPrincipal
 from src.users.dependencies import AccountReader, AccountWriter, SignedInUser
-from src.users.locales import preferred_locale
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 

@@ -1,17 +1,75 @@
 """What travels about accounts."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
+from src.auth.passwords import MAX_LENGTH, MIN_LENGTH, normalize_password, weakness
+from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import STORABLE, Input, Output
+from src.schemas import Input, Output
 from src.users.schemas import DisplayName, Email, Username
+from src.validation_settings import validation_settings
 
-# The rules are in src.auth.password_policy; this only bounds what is read.
-Password = Annotated[str, Field(min_length=1, max_length=1024), STORABLE]
+MAX_READ_LENGTH = 1024  # of a password, before it is normalised
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # bcrypt takes no NUL, UTF-8 no half of a character
+
+
+def _readable(password: str) -> str:
+    if not password:
+        raise invalid("text_empty")
+    if len(password) > MAX_READ_LENGTH:
+        raise invalid("password_too_long", max=MAX_LENGTH)
+    if _UNSTORABLE.search(password):
+        raise invalid("password_invalid")
+    return password
+
+
+def _min_length() -> int:
+    settings = validation_settings()
+    return settings.password_min_length if settings else MIN_LENGTH
+
+
+class _Good:
+    """Marks a new password: whatever needs neither database nor network is found at once.
+
+    A schema whose field `email` comes before is held to not having it as the password.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[str], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(cls._checked, handler(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"minLength": _min_length(), "maxLength": MAX_LENGTH}
+
+    @staticmethod
+    def _checked(password: str, info: core_schema.ValidationInfo) -> str:
+        if password:
+            _readable(password)
+        email = info.data.get("email")
+        if weak := weakness(normalize_password(password), email, _min_length()):
+            raise invalid(weak.type, **weak.parameters)
+        return password
+
+
+# One that is held against a hash.
+Password = Annotated[
+    str,
+    AfterValidator(_readable),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_READ_LENGTH}),
+]
+# One that is to be set. src.auth.password_policy asks for breached ones, too.
+NewPassword = Annotated[str, _Good]
 LinkToken = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -19,7 +77,7 @@ class RegistrationCreate(Input):
     """A new account."""
 
     email: Email
-    password: Password
+    password: NewPassword
     display_name: DisplayName | None = None
     username: Username | None = None
 

@@ -301,7 +301,7 @@ def _normalize(login: str) -> str:
     """The address or username as it would be stored."""
     if "@" in login:
         with suppress(PydanticCustomError):
-            return normalize_email(login)
+            return normalize_email(login, test_environment=True)
     return login.strip().lower()
 
 

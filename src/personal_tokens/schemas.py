@@ -4,19 +4,20 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from src.auth.schemas import Password
+from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.permissions import SCOPES
-from src.schemas import SINGLE_LINE, Input, Output
+from src.schemas import Input, Output, Text
 
 MAX_DAYS = 3650
 
 
 def _known(scope: str) -> str:
     if scope not in SCOPES:
-        raise ValueError("Not a scope")
+        raise invalid("scope_unknown")
     return scope
 
 
@@ -25,9 +26,7 @@ Scope = Annotated[
     Field(max_length=64, json_schema_extra={"enum": list(SCOPES)}),
     AfterValidator(_known),
 ]
-TokenName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), SINGLE_LINE
-]
+TokenName = Annotated[str, Text(80)]
 
 
 class PersonalTokenCreate(Input):

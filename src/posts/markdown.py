@@ -1,15 +1,20 @@
 """Markdown to HTML that is safe to put into any page."""
 
 import re
+from html import unescape
 
 import nh3
 from markdown_it import MarkdownIt
+
+from src.text import is_visible
 
 # What multiplies is left out: each use of a link reference definition copies the address (50 kB of
 # them make 150 MB), and a table fills every short row up to the width of its head.
 _markdown = (
     MarkdownIt("commonmark", {"html": False}).enable(["strikethrough"]).disable(["reference"])
 )
+_SEEN_WITHOUT_TEXT = re.compile("<(?:img|hr)[ >]")
+_TEXT = re.compile(">([^<]+)")
 _URL_SCHEMES = {"http", "https", "mailto"}
 _ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {"code": {"class"}}
 _LANGUAGE = re.compile(r"language-[A-Za-z0-9+#-]+")
@@ -30,6 +35,12 @@ def render_markdown(source: str) -> str:
         url_schemes=_URL_SCHEMES,
         link_rel="noopener noreferrer nofollow ugc",
     )
+
+
+def shows_something(html: str) -> bool:
+    """Whether rendered Markdown has text that is seen, an image or a rule."""
+    texts = (unescape(found[1]) for found in _TEXT.finditer(html))
+    return any(map(is_visible, texts)) or _SEEN_WITHOUT_TEXT.search(html) is not None
 
 
 def _without_other_classes(_tag: str, attribute: str, value: str) -> str | None:

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import SINGLE_LINE, STORABLE, Input, Output, Timestamp, left_out
+from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
+from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
 
 MAX_TAGS = 10
@@ -16,16 +18,22 @@ MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it
 
 Status: TypeAlias = Literal["draft", "published"]
 
-Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), SINGLE_LINE
-]
-Summary = Annotated[str, Field(max_length=500), STORABLE]
-Body = Annotated[str, Field(min_length=1, max_length=100_000), STORABLE]
+Title = Annotated[str, Text(200)]
+Summary = Annotated[str, Text(500, lines=True, empty=True)]
+Body = Annotated[str, Text(100_000, lines=True)]
+
+
+def _tag(raw: str) -> str:
+    tag = normalize_tag(raw)
+    if tag is None:
+        raise invalid("tag_invalid")
+    return tag
+
+
 Tag = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, to_lower=True, max_length=40, pattern=r"^\w[\w.+#-]*$"
-    ),
+    AfterValidator(_tag),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_TAG_LENGTH}),
 ]
 
 
@@ -71,7 +79,7 @@ class PostFilter(Input):
     @model_validator(mode="after")
     def _bound_full_texts(self) -> Self:
         if self.fields == "full" and self.limit > MAX_FULL_TEXTS:
-            raise ValueError(f"At most {MAX_FULL_TEXTS} posts with their full text")
+            raise invalid("full_texts_too_many", max=MAX_FULL_TEXTS)
         return self
 
 

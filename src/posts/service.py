@@ -14,7 +14,7 @@ from src.pool import Transaction
 from src.posts.models import Post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
-from src.posts.slugs import new_slug
+from src.posts.slugs import new_slug, slug_to_find
 from src.responses import IfMatch
 from src.schemas import CANONICAL_UUID
 from src.statements import Statement
@@ -94,7 +94,7 @@ class PostService:
 
     async def _own_for_update(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
         is_id = CANONICAL_UUID.fullmatch(id_or_slug)
-        named = Post.id == UUID(id_or_slug) if is_id else Post.slug == id_or_slug
+        named = Post.id == UUID(id_or_slug) if is_id else Post.slug == slug_to_find(id_or_slug)
         post = await self._session.scalar(
             select(Post)
             .where(named, Post.author_id == author_id, Post.deleted_at.is_(None))

@@ -1,26 +1,51 @@
 """What travels about users."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
-from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
-from src.users.emails import normalize_email
+from src.invalid_values import invalid
+from src.locales import Locale
+from src.schemas import Input, Output, Text, left_out
+from src.users.emails import MAX_EMAIL_LENGTH, normalize_email
+from src.validation_settings import validation_settings
 
-Locale: TypeAlias = Literal["en", "ru"]
+MIN_USERNAME_LENGTH = 3
+MAX_USERNAME_LENGTH = 32
+_NOT_IN_A_USERNAME = re.compile("[^A-Za-z0-9_-]")
+
+
+def _username(raw: str) -> str:
+    name = raw.strip()
+    if _NOT_IN_A_USERNAME.search(name):
+        raise invalid("username_invalid")
+    if len(name) < MIN_USERNAME_LENGTH:
+        raise invalid("username_too_short", min=MIN_USERNAME_LENGTH)
+    if len(name) > MAX_USERNAME_LENGTH:
+        raise invalid("username_too_long", max=MAX_USERNAME_LENGTH)
+    return name.lower()
+
+
+def _email(raw: str) -> str:
+    settings = validation_settings()
+    in_tests = settings is not None and settings.environment == "test"
+    return normalize_email(raw, test_environment=in_tests)
+
 
 Username = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9_-]{3,32}$"),
+    AfterValidator(_username),
+    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{3,32}$"}),
 ]
-DisplayName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), SINGLE_LINE
-]
-Bio = Annotated[str, Field(max_length=2000), STORABLE]
+DisplayName = Annotated[str, Text(80)]
+Bio = Annotated[str, Text(2000, lines=True, empty=True)]
 # An address in the one form in which the same mailbox always compares equal.
-Email = Annotated[str, Field(max_length=320), AfterValidator(normalize_email)]
+Email = Annotated[
+    str, AfterValidator(_email), Field(json_schema_extra={"maxLength": MAX_EMAIL_LENGTH})
+]
 
 
 class UserUpdate(Input):

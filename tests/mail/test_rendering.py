@@ -7,8 +7,9 @@ import jinja2
 import pytest
 
 from src.auth.security_events import Notice
+from src.locales import LOCALES
 from src.mail import rendering
-from src.mail.rendering import LOCALES, render
+from src.mail.rendering import render
 from src.templating import TEMPLATES_DIR
 
 VALUES: dict[str, dict[str, object]] = {

@@ -189,7 +189,7 @@ def test_every_link_is_marked_as_foreign() -> None:
 async def test_the_stored_html_is_the_sanitised_one(
     client: httpx.AsyncClient, ann: Account
 ) -> None:
-    hostile = "\n\n".join(HOSTILE[:-6])
+    hostile = "\n\n".join(text for text in HOSTILE[:-6] if "\x01" not in text)
     post = await write(client, ann, body=hostile)
     changed = await change(client, ann, await write(client, ann), body=hostile)
     assert post["body"] == hostile

@@ -72,7 +72,7 @@ async def test_one_changes_ones_profile_and_nobody_elses(
     changes = {
         "username": "Ann_2",
         "display_name": "  \u0410\u043d\u043d\u0430 \U0001f40e ",
-        "bio": "Line\nline <b>&</b> \u202e",
+        "bio": "Line\nline <b>&</b> \u2067",
         "locale": "ru",
     }
     answer = await patch(client, ann, **changes)
