@@ -57,7 +57,7 @@ async def test_an_account_that_is_deleted_while_it_publishes(
         async def send(method: str, path: str, account: Account = ann, **body: Any) -> Any:
             return await client.request(method, path, json=body, headers=account.headers)
 
-        post = {"title": "Herons", "body": "In the shallows"}
+        post: dict[str, Any] = {"title": "Herons", "body": "In the shallows"}
         drafts = [(await send("POST", POSTS, **post)).json()["id"] for _ in range(8)]
         answers = await asyncio.gather(
             *(send("PATCH", f"{POSTS}/{draft}", status="published") for draft in drafts[:4]),

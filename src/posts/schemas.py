@@ -65,11 +65,11 @@ class PostUpdate(Input):
 
 
 class PostFilter(Input):
-    """Which posts to list: everybody's published ones, or one's own drafts by `status`."""
+    """Which posts to list: everybody's published ones, or with another `status` one's own."""
 
     author: Username | None = None
     tag: Tag | None = None
-    status: Status = "published"
+    status: Literal[Status, "any"] = "published"
     published_after: Timestamp | None = None
     published_before: Timestamp | None = None
     fields: Literal["summary", "full"] = "summary"
