@@ -1,13 +1,14 @@
 """What travels about accounts."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import STORABLE, Input, Output
+from src.schemas import STORABLE, Input, Output, left_out
 from src.users.schemas import DisplayName, Email, Username
 
 # The rules are in src.auth.password_policy; this only bounds what is read.
@@ -39,14 +40,33 @@ class EmailConfirm(Input):
     password: Password | None = None
 
 
-class EmailResend(Input):
-    """Whom to send the confirmation again."""
+class AccountNamed(Input):
+    """An account by its address or by its username: one of them."""
 
-    email: Email
+    # `Input` forbids other fields, so this is one of the two.
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    email: Email = left_out()
+    username: Username = left_out()
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError("email_or_username", "Send an email or a username")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The one that was sent."""
+        return self.email or self.username
+
+
+class EmailResend(AccountNamed):
+    """Whom to send the confirmation again."""
 
 
 class ResendRead(Output):
-    """The same for every address."""
+    """The same for every account."""
 
     status: Literal["confirmation_sent"] = "confirmation_sent"
 
