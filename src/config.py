@@ -29,6 +29,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+_USERNAME = re.compile(r"[A-Za-z0-9_-]+")
 _MAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     rate_limit_enabled: bool = True
     rate_limit: RateLimit = "1200/minute"
     rate_limit_mails: RateLimit = "300/hour"
+    rate_limit_usernames: RateLimit = "120/minute"
     redis_url: SecretStr | None = None
 
     # Database
@@ -102,6 +104,7 @@ class Settings(BaseSettings):
 
     # Accounts
     require_confirmed_email: bool = True
+    reserved_usernames: Annotated[list[str], NoDecode] = []
     token_audience: str = ""
     access_token_lifetime: Duration = timedelta(minutes=10)
     session_idle_lifetime: Duration = timedelta(days=14)
@@ -132,7 +135,7 @@ class Settings(BaseSettings):
     failures_per_pair: Annotated[int, Field(ge=1)] = 5
     longest_backoff: Duration = timedelta(minutes=15)
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "reserved_usernames", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -147,6 +150,13 @@ class Settings(BaseSettings):
             if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path:
                 message = "CORS_ORIGINS takes exact origins such as https://app.example.com"
                 raise ValueError(message)
+        return value
+
+    @field_validator("reserved_usernames")
+    @classmethod
+    def _usernames(cls, value: list[str]) -> list[str]:
+        if not all(_USERNAME.fullmatch(name) for name in value):
+            raise ValueError("takes names of letters a-z, digits, - and _, separated by commas")
         return value
 
     @field_validator("database_url")

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from src.auth.schemas import LinkToken, NewPassword, Password
+from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
 from src.schemas import Input, Output
 from src.users.schemas import Email
 
@@ -14,14 +14,12 @@ class PasswordChange(Input):
     new_password: NewPassword
 
 
-class PasswordForgotten(Input):
+class PasswordForgotten(AccountNamed):
     """Whom to mail a link that sets a new password."""
-
-    email: Email
 
 
 class ResetRequested(Output):
-    """The same for every address."""
+    """The same for every account."""
 
     status: Literal["reset_sent"] = "reset_sent"
 

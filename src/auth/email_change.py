@@ -15,6 +15,7 @@ from src.auth import tasks
 from src.auth.backoff import password_guessers
 from src.auth.exceptions import (
     ConfirmationProofRequiredError,
+    EmailAlreadyConfirmedError,
     InvalidLinkError,
     WrongPasswordError,
 )
@@ -34,8 +35,15 @@ from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
 
-_account_of_live_link = Read(
-    Shape({"id": User.id, "email": User.email, "new_email": EmailLink.new_email}),
+_account_of_link = Read(
+    Shape(
+        {
+            "id": User.id,
+            "email": User.email,
+            "new_email": EmailLink.new_email,
+            "used_at": EmailLink.used_at,
+        }
+    ),
     lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
         EmailLink.id == bindparam("link_id"),
         EmailLink.expires_at > bindparam("now"),
@@ -101,28 +109,39 @@ class EmailChangeService:
         """Switch to the new address. The proof is the password, or a session that may change it.
 
         Raises:
-            InvalidLinkError: the link is used, replaced or expired, or another account has
-                confirmed the address meanwhile.
+            EmailAlreadyConfirmedError: the link has been used.
+            InvalidLinkError: it is replaced or expired, or another account has confirmed the
+                address meanwhile.
             ConfirmationProofRequiredError: neither password nor caller is the account's.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
         now = self._clock.now()
-        account = await _account_of_live_link.first(self._reads, link_id=link_id, now=now)
-        if account is None:
-            raise InvalidLinkError
+        account = await self._account_of_link(link_id, now)
         user = await self._proven_user(account, password, caller)
         new_email = await self._session.scalar(
-            delete(EmailLink)
-            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+            update(EmailLink)
+            .where(EmailLink.id == link_id, EmailLink.used_at.is_(None), EmailLink.expires_at > now)
+            .values(used_at=now)
             .returning(EmailLink.new_email)
         )
         if new_email is None:
+            await self._account_of_link(link_id, now)  # used meanwhile: say that instead
             raise InvalidLinkError
         await self._take_address(user.id, new_email, now)
         # With them, a registration of the old address could still claim this account.
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
-        await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.id != link_id)
+        )
         await self._events.tell(self._session, "email.changed", user, also_to=new_email)
+
+    async def _account_of_link(self, link_id: UUID, now: datetime) -> Document:
+        account = await _account_of_link.first(self._reads, link_id=link_id, now=now)
+        if account is None:
+            raise InvalidLinkError
+        if account["used_at"]:
+            raise EmailAlreadyConfirmedError
+        return account
 
     async def _proven_user(
         self, account: Document, password: str | None, caller: Principal | None

@@ -72,6 +72,8 @@ class EmailLink(Identified, Base):
     locale: Mapped[str]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    # When an address was confirmed with it; such a row is kept so that it can be told.
+    used_at: Mapped[datetime | None]
 
 
 class Throttle(Base):

@@ -2,16 +2,23 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from src.auth.passwords import MAX_LENGTH, MIN_LENGTH, normalize_password, weakness
 from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import Input, Output
+from src.schemas import Input, Output, left_out
 from src.users.schemas import DisplayName, Email, Username
 from src.validation_settings import validation_settings
 
@@ -97,14 +104,33 @@ class EmailConfirm(Input):
     password: Password | None = None
 
 
-class EmailResend(Input):
-    """Whom to send the confirmation again."""
+class AccountNamed(Input):
+    """An account by its address or by its username: one of them."""
 
-    email: Email
+    # `Input` forbids other fields, so this is one of the two.
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    email: Email = left_out()
+    username: Username = left_out()
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise invalid("email_or_username")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The one that was sent."""
+        return self.email or self.username
+
+
+class EmailResend(AccountNamed):
+    """Whom to send the confirmation again."""
 
 
 class ResendRead(Output):
-    """The same for every address."""
+    """The same for every account."""
 
     status: Literal["confirmation_sent"] = "confirmation_sent"
 

@@ -13,10 +13,11 @@ from src.auth.backoff import FORGOTTEN_AFTER
 from src.auth.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
 from src.auth.security_events import security_notice
+from src.auth.throttles import count_attempt
 from src.config import Settings
 from src.database import Base
 from src.jobs import JobContext, Schedule, Task
-from src.users.models import User
+from src.users.models import HeldUsername, User
 
 DAY = timedelta(days=1)
 REGISTRATION_KEPT = timedelta(days=7)
@@ -41,7 +42,7 @@ class ReplaceLinks(BaseModel):
 
 
 class AlreadyRegistered(BaseModel):
-    """Whom to tell that somebody tried to register his address."""
+    """Whom to tell that his address is that of an account already."""
 
     user_id: UUID
 
@@ -76,7 +77,7 @@ async def send_link(
 async def _mail_link(context: JobContext, job: MailLink) -> None:
     async with context.database.sessions() as session:
         link = await session.get(EmailLink, job.link_id)
-        if link is None or link.expires_at <= context.clock.now():
+        if link is None or link.used_at or link.expires_at <= context.clock.now():
             return  # used or replaced meanwhile
         user = await session.get_one(User, link.user_id)
         owner = link.new_email and await session.scalar(
@@ -101,16 +102,34 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
 
 
 async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
-    """Leave one live link, however often it is done: the last one."""
+    """Leave one live link, however often it is done: the last one.
+
+    The owner of a confirmed account gets no link: he is told that he can sign in.
+    """
+    now, settings = context.clock.now(), context.settings
     async with context.database.independent_transaction() as session:
-        waiting = User.id == job.user_id, User.email_verified_at.is_(None)
-        user_id = await session.scalar(select(User.id).where(*waiting).with_for_update())
-        if user_id is None:
+        user = await session.scalar(select(User).where(User.id == job.user_id).with_for_update())
+        if user is None or not await may_mail(session, settings, "resend", user.id, now):
+            return
+        if user.email_verified:
+            await already_confirmed.enqueue(session, AlreadyRegistered(user_id=user.id))
             return
         await session.execute(
-            delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose == "confirm")
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose == "confirm")
         )
-        await send_link(session, context.settings, user_id, job.locale, context.clock.now())
+        await send_link(session, settings, user.id, job.locale, now)
+
+
+async def may_mail(
+    session: AsyncSession, settings: Settings, what: str, user_id: UUID, now: datetime
+) -> bool:
+    """Count one more mail of a kind to an account, however its address was come by.
+
+    Whoever asks by address and by username gets no more mails than by one of them. He is not told:
+    a count for both would tell whose address is whose.
+    """
+    count, _ = await count_attempt(session, f"{what}-mails:{user_id}", now)
+    return count <= settings.email_links_per_hour
 
 
 async def _send_already_registered(context: JobContext, job: AlreadyRegistered) -> None:
@@ -120,8 +139,15 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
         await _send_about_account(context, "already_registered", user)
 
 
+async def _send_already_confirmed(context: JobContext, job: AlreadyRegistered) -> None:
+    async with context.database.sessions() as session:
+        user = await session.get(User, job.user_id)
+    if user and user.is_active:
+        await _send_about_account(context, "already_confirmed", user)
+
+
 async def _send_about_account(context: JobContext, template: str, user: User) -> None:
-    """Tell the owner of a confirmed account that somebody wanted its address."""
+    """Tell the owner of a confirmed account that somebody wanted its address, or a link to it."""
     await context.mailer.send(
         to=user.email,
         template=template,
@@ -136,10 +162,11 @@ async def _send_about_account(context: JobContext, template: str, user: User) ->
 mail_link = Task("auth.mail_link", MailLink, _mail_link)
 replace_links = Task("auth.replace_links", ReplaceLinks, _replace_links)
 already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
+already_confirmed = Task("auth.already_confirmed", AlreadyRegistered, _send_already_confirmed)
 
 
 async def _forget_what_ended(context: JobContext) -> None:
-    """Delete what ended: sessions, links, registrations, never confirmed accounts, throttles."""
+    """Delete what ended: sessions, links, registrations, unconfirmed accounts, counts, holds."""
     now = context.clock.now()
     registered_long_ago = now - REGISTRATION_KEPT
     never_confirmed = User.email_verified_at.is_(None), User.created_at <= registered_long_ago
@@ -149,6 +176,7 @@ async def _forget_what_ended(context: JobContext) -> None:
         (Registration, [Registration.created_at <= registered_long_ago]),
         (Throttle, [Throttle.window_started_at <= now - DAY]),
         (FailureCount, [FailureCount.last_at <= now - FORGOTTEN_AFTER]),
+        (HeldUsername, [HeldUsername.held_until <= now]),
     ]
     if context.settings.require_confirmed_email:
         which.append((User, never_confirmed))
@@ -160,5 +188,11 @@ async def _forget_what_ended(context: JobContext) -> None:
             await session.execute(delete(table).where(key.in_(free)))
 
 
-TASKS: list[Task[Any]] = [mail_link, replace_links, already_registered, security_notice]
+TASKS: list[Task[Any]] = [
+    mail_link,
+    replace_links,
+    already_registered,
+    already_confirmed,
+    security_notice,
+]
 SCHEDULES = [Schedule("auth.forget_what_ended", "23 3 * * *", _forget_what_ended)]

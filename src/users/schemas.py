@@ -64,6 +64,13 @@ class UserRead(Output):
     email: str
     email_verified: bool
     username: str
+    requested_username: Annotated[
+        str | None,
+        Field(
+            description="What you asked for when you registered, if somebody was faster; null once"
+            " you have set a username"
+        ),
+    ]
     display_name: str
     bio: str
     locale: Locale
@@ -99,3 +106,10 @@ class UserProfile(Output):
     following_count: int = 0
     following: bool = False
     created_at: datetime
+
+
+class UsernameRead(Output):
+    """Whether a username can be taken, and if not, why."""
+
+    available: bool
+    reason: Literal["taken", "reserved", "invalid"] | None

@@ -71,6 +71,7 @@ async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann:
         "Trash of ann",
     }
     assert data["posts"][0]["body"] == "Text"
+    assert data["held_usernames"] == [{"held_until": "2026-03-31T12:00:00Z"}]
     [session] = data["sessions"]
     assert session["device"]
     [factor] = data["second_factor"]

@@ -127,7 +127,7 @@ async def test_after_the_confirmation_the_attackers_secret_and_password_are_void
         {"registration_secret": evil_again},
         {"password": EVIL},
     ):
-        assert code(await confirm(client, token, **proof)) == (400, "invalid_token")
+        assert code(await confirm(client, token, **proof)) == (400, "email_already_confirmed")
     await assert_the_victims(client)
 
 

@@ -14,6 +14,7 @@ from src.templating import TEMPLATES_DIR
 
 VALUES: dict[str, dict[str, object]] = {
     "address_in_use": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
+    "already_confirmed": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
     "already_registered": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
     "change_email": {"link": "https://plaza.example/c", "expires_hours": 24},
     "confirm_email": {"link": "https://plaza.example/c", "expires_hours": 24},
