@@ -10,6 +10,7 @@ from src.auth.links import home_url
 from src.auth.models import EmailLink
 from src.auth.tasks import send_link
 from src.jobs import JobContext, Task
+from src.users.mails import send_mail
 from src.users.models import User
 
 
@@ -41,11 +42,12 @@ async def _send_reset_link(context: JobContext, job: ResetLink) -> None:
             )
             return
     # Somebody else may have opened this account: the owner of the address must not be given it.
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=user.email,
         template="register_again",
         locale=user.locale,
-        context={"home_url": home_url(context.settings)},
+        values={"home_url": home_url(context.settings)},
     )
 
 

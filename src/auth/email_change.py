@@ -29,6 +29,7 @@ from src.pool import Pool
 from src.security import Principal, SessionPrincipal
 from src.shapes import Document, Shape
 from src.statements import Read
+from src.users.emails import require_mailable
 from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
@@ -69,11 +70,12 @@ class EmailChangeService:
         Whether somebody has the address already is found out by the job that mails the link.
 
         Raises:
-            InvalidInputError: it is the address that the account has.
+            InvalidInputError: it is the address that the account has, or no mail can reach it.
             WrongPasswordError: the password is not the account's.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
             TooManyRequestsError: asked too often, by this user or for this address.
         """
+        require_mailable(new_email, self._settings, "new_email")
         if new_email == caller.user["email"]:
             message = "This is the address of your account already"
             raise InvalidInputError.at("body", "new_email", msg=message, type="email_unchanged")
@@ -147,7 +149,13 @@ class EmailChangeService:
         switch = (
             update(User)
             .where(User.id == user_id)
-            .values(email=email, email_verified_at=now, updated_at=now, version=User.version + 1)
+            .values(
+                email=email,
+                email_verified_at=now,
+                email_undeliverable_at=None,
+                updated_at=now,
+                version=User.version + 1,
+            )
             .execution_options(synchronize_session=False)
         )
         # Whoever opened such an account has never shown that the address is his.

@@ -22,6 +22,7 @@ from src.exceptions import ConflictError
 from src.ids import uuid7
 from src.shapes import Shape
 from src.statements import Read
+from src.users.emails import require_mailable
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username
@@ -60,9 +61,10 @@ class RegistrationService:
             The registration's secret. For the address of a confirmed account it opens nothing.
 
         Raises:
-            InvalidInputError: the password is too weak.
+            InvalidInputError: the password is too weak, or no mail can reach the address.
             UsernameTakenError: somebody has the username, whatever the address.
         """
+        require_mailable(data.email, self._settings, "email")
         if data.username:
             await self._require_free_username(data.username)
         await self._policy.require_good(data.password, data.email, "password")

@@ -14,6 +14,7 @@ from src.auth.models import EmailLink, FailureCount, Registration, Session, Thro
 from src.auth.security_events import security_notice
 from src.config import Settings
 from src.jobs import JobContext, Schedule, Task
+from src.users.mails import send_mail
 from src.users.models import User
 
 DAY = timedelta(days=1)
@@ -87,11 +88,12 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
     token = LinkTokens(context.settings).issue(purpose, link.id)
     hours = link_lifetime(context.settings, purpose).total_seconds() / 3600
     # No name: whoever asked for the link may not be the one who reads this.
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=link.new_email or user.email,
         template=TEMPLATES[purpose],
         locale=link.locale,
-        context={
+        values={
             "link": link_url(context.settings, purpose, token),
             "expires_hours": round(hours),
         },
@@ -120,11 +122,12 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
 
 async def _send_about_account(context: JobContext, template: str, user: User) -> None:
     """Tell the owner of a confirmed account that somebody wanted its address."""
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=user.email,
         template=template,
         locale=user.locale,
-        context={
+        values={
             "display_name": user.display_name,
             "sign_in_url": home_url(context.settings),
         },

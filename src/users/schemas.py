@@ -38,6 +38,9 @@ class UserRead(Output):
     id: UUID
     email: str
     email_verified: bool
+    email_undeliverable_at: Annotated[
+        datetime | None, Field(description="Since when the address takes no mail")
+    ]
     username: str
     display_name: str
     bio: str

@@ -38,6 +38,7 @@ PROFILE = Shape(
 _ACCOUNT: dict[str, Column | Constant | Fields] = _COMMON | {
     "email": User.email,
     "email_verified": User.email_verified_at.is_not(None),
+    "email_undeliverable_at": User.email_undeliverable_at,
     "locale": User.locale,
     "roles": User.roles,
     "mfa_enabled": User.mfa_enabled,
