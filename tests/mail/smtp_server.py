@@ -44,6 +44,7 @@ class Server:
     refuse_recipients_with: str | None = None
     refuse_senders_with: str | None = None
     refuse_data_with: str | None = None
+    forget_to_answer: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
@@ -82,7 +83,7 @@ class Server:
                 raw=envelope.content,
             )
         )
-        return "250 OK"
+        return "451 I have forgotten" if self.forget_to_answer else "250 OK"
 
 
 @asynccontextmanager
