@@ -24,7 +24,7 @@ from src.auth import commands
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
-from src.exceptions import AppError
+from src.exceptions import AppError, DatabaseRefusedError
 from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
@@ -60,6 +60,8 @@ def serve() -> None:
     asyncio.run(_require_free_port(settings))
     if settings.environment == "local":
         migrate()
+    elif settings.database_url:
+        asyncio.run(_require_accepting_database(settings))
     BoundedHttpProtocol.max_connections = _room_for_clients(settings)
     config = uvicorn.Config(
         create_app(settings),
@@ -96,6 +98,11 @@ async def _require_free_port(settings: Settings) -> None:
     server.close()
 
 
+async def _require_accepting_database(settings: Settings) -> None:
+    async with open_database(settings) as database:
+        await database.require_accepting()
+
+
 def _room_for_clients(settings: Settings) -> int:
     """How many connections of clients the process has descriptors for, up to MAX_CONNECTIONS."""
     own = OWN_DESCRIPTORS + 2 * settings.database_pool_size + settings.read_pool_size
@@ -114,6 +121,7 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     async with open_database(settings) as database:
+        await database.require_accepting()
         running = Worker(
             TASKS, SCHEDULES, JobContext(settings, database, Mailer(settings), Clock())
         )
@@ -161,6 +169,8 @@ def main() -> None:
     except ValidationError as error:
         reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
+    except DatabaseRefusedError as error:
+        parser.exit(2, f"The settings are not right:\n  {error}\n")
     except (RuntimeError, OSError, AppError) as error:
         parser.exit(1, f"{str(error) or type(error).__name__}\n")
     except DBAPIError as error:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
 from src.schemas import Input, Output
-from src.users.schemas import Email
+from src.users.schemas import NewEmail
 
 
 class PasswordChange(Input):
@@ -34,7 +34,7 @@ class PasswordReset(Input):
 class EmailChange(Input):
     """A new address."""
 
-    new_email: Email
+    new_email: NewEmail
     current_password: Password
 
 

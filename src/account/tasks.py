@@ -10,6 +10,7 @@ from src.auth.links import home_url
 from src.auth.models import EmailLink
 from src.auth.tasks import may_mail, send_link
 from src.jobs import JobContext, Task
+from src.users.mails import send_mail
 from src.users.models import User
 
 
@@ -56,11 +57,12 @@ async def _send_register_again(context: JobContext, job: RegisterAgain) -> None:
         user = await session.get(User, job.user_id)
     if user is None or user.email_verified:
         return
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=user.email,
         template="register_again",
         locale=user.locale,
-        context={"home_url": home_url(context.settings)},
+        values={"home_url": home_url(context.settings)},
     )
 
 

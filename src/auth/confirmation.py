@@ -189,6 +189,7 @@ class ConfirmationService:
     async def _confirm(self, user: User, registration: Registration | None, now: datetime) -> None:
         """The account is the visitor's own."""
         user.email_verified_at = user.updated_at = now
+        user.email_undeliverable_at = None
         username = registration.username if registration else None
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
         links = EmailLink.user_id == user.id, EmailLink.purpose == "confirm"

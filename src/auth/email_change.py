@@ -78,7 +78,7 @@ class EmailChangeService:
         Whether somebody has the address already is found out by the job that mails the link.
 
         Raises:
-            InvalidInputError: it is the address that the account has.
+            InvalidInputError: it is the address that the account has, or no mail can reach it.
             WrongPasswordError: the password is not the account's.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
             TooManyRequestsError: asked too often, by this user or for this address.
@@ -173,7 +173,13 @@ class EmailChangeService:
         switch = (
             update(User)
             .where(User.id == user_id)
-            .values(email=email, email_verified_at=now, updated_at=now, version=User.version + 1)
+            .values(
+                email=email,
+                email_verified_at=now,
+                email_undeliverable_at=None,
+                updated_at=now,
+                version=User.version + 1,
+            )
             .execution_options(synchronize_session=False)
         )
         # Whoever opened such an account has never shown that the address is his.

@@ -19,7 +19,7 @@ from src.auth.passwords import MAX_LENGTH, MIN_LENGTH, normalize_password, weakn
 from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import Input, Output, left_out
-from src.users.schemas import DisplayName, Email, Username
+from src.users.schemas import DisplayName, Email, NewEmail, Username
 from src.validation_settings import validation_settings
 
 MAX_READ_LENGTH = 1024  # of a password, before it is normalised
@@ -83,7 +83,7 @@ LinkToken = Annotated[str, Field(min_length=1, max_length=200)]
 class RegistrationCreate(Input):
     """A new account."""
 
-    email: Email
+    email: NewEmail
     password: NewPassword
     display_name: DisplayName | None = None
     username: Username | None = None

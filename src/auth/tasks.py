@@ -17,6 +17,7 @@ from src.auth.throttles import count_attempt
 from src.config import Settings
 from src.database import Base
 from src.jobs import JobContext, Schedule, Task
+from src.users.mails import send_mail
 from src.users.models import HeldUsername, User
 
 DAY = timedelta(days=1)
@@ -90,11 +91,12 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
     token = LinkTokens(context.settings).issue(purpose, link.id)
     hours = link_lifetime(context.settings, purpose).total_seconds() / 3600
     # No name: whoever asked for the link may not be the one who reads this.
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=link.new_email or user.email,
         template=TEMPLATES[purpose],
         locale=link.locale,
-        context={
+        values={
             "link": link_url(context.settings, purpose, token),
             "expires_hours": round(hours),
         },
@@ -148,11 +150,12 @@ async def _send_already_confirmed(context: JobContext, job: AlreadyRegistered) -
 
 async def _send_about_account(context: JobContext, template: str, user: User) -> None:
     """Tell the owner of a confirmed account that somebody wanted its address, or a link to it."""
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=user.email,
         template=template,
         locale=user.locale,
-        context={
+        values={
             "display_name": user.display_name,
             "sign_in_url": home_url(context.settings),
         },

@@ -32,6 +32,8 @@ class User(Identified, Timestamped, Base):
     locale: Mapped[str] = mapped_column(server_default="en")
     password_hash: Mapped[str]
     email_verified_at: Mapped[datetime | None]
+    # Since when the address takes no mail, as its server has said.
+    email_undeliverable_at: Mapped[datetime | None]
     is_active: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
     # Names of src.permissions.ROLES.
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)

@@ -9,6 +9,7 @@ _ACCOUNT = Shape(
         "id": User.id,
         "email": User.email,
         "email_verified_at": User.email_verified_at,
+        "email_undeliverable_at": User.email_undeliverable_at,
         "username": User.username,
         "requested_username": User.requested_username,
         "display_name": User.display_name,

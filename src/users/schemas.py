@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
@@ -35,6 +35,13 @@ def _email(raw: str) -> str:
     return normalize_email(raw, test_environment=in_tests)
 
 
+def _mailable(email: str) -> str:
+    settings = validation_settings.get()
+    if settings and not settings.smtputf8 and not email.rpartition("@")[0].isascii():
+        raise invalid("email_not_ascii")
+    return email
+
+
 Username = Annotated[
     str,
     AfterValidator(_username),
@@ -46,6 +53,8 @@ Bio = Annotated[str, Text(2000, lines=True, empty=True)]
 Email = Annotated[
     str, AfterValidator(_email), Field(json_schema_extra={"maxLength": MAX_EMAIL_LENGTH})
 ]
+# One that is to be an account's: our mail has to reach it, maybe without SMTPUTF8.
+NewEmail = Annotated[Email, AfterValidator(_mailable)]
 
 
 class UserUpdate(Input):
@@ -63,6 +72,9 @@ class UserRead(Output):
     id: UUID
     email: str
     email_verified: bool
+    email_undeliverable_at: Annotated[
+        datetime | None, Field(description="Since when the address takes no mail")
+    ]
     username: str
     requested_username: Annotated[
         str | None,

@@ -41,6 +41,7 @@ _ACCOUNT: dict[str, Column | Constant | Fields] = _COMMON | {
     "email": User.email,
     "requested_username": User.requested_username,
     "email_verified": User.email_verified_at.is_not(None),
+    "email_undeliverable_at": User.email_undeliverable_at,
     "locale": User.locale,
     "roles": User.roles,
     "mfa_enabled": User.mfa_enabled,

@@ -11,6 +11,7 @@ from tests.auth.support import JSON, ME, code, rows
 from tests.support import Account, Accounts, FrozenClock
 
 FIELDS = {"id", "email", "email_verified", "username", "display_name", "bio", "locale", "version"}
+FIELDS |= {"email_undeliverable_at"}
 FIELDS |= {"avatar_url", "posts_count", "created_at", "updated_at", "roles", "mfa_enabled"}
 FIELDS |= {"requested_username"}
 NOT_ONES_OWN: list[dict[str, object]] = [
