@@ -1,17 +1,21 @@
 """What travels about one's own account."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
 from src.schemas import Input, Output
 from src.users.schemas import NewEmail
+
+OtherPassword = Annotated[NewPassword, Field(examples=["a quieter mouse on the hill"])]
 
 
 class PasswordChange(Input):
     """A new password."""
 
     current_password: Password
-    new_password: NewPassword
+    new_password: OtherPassword
 
 
 class PasswordForgotten(AccountNamed):
@@ -28,13 +32,13 @@ class PasswordReset(Input):
     """The mailed token, and a new password."""
 
     token: LinkToken
-    new_password: NewPassword
+    new_password: OtherPassword
 
 
 class EmailChange(Input):
     """A new address."""
 
-    new_email: NewEmail
+    new_email: Annotated[NewEmail, Field(examples=["ann.new@example.com"])]
     current_password: Password
 
 

@@ -115,7 +115,10 @@ class InvalidClientError(TokenError):
     title = "The client is not known"
 
     def __init__(self) -> None:
-        super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
+        super().__init__(
+            "A front end is the client plaza, or names none; any other sends its secret",
+            **{"WWW-Authenticate": 'Basic realm="plaza"'},
+        )
 
 
 class ClientNotAllowedError(TokenError):

@@ -22,6 +22,7 @@ from src.schemas import Input, Output, left_out
 from src.users.schemas import DisplayName, Email, NewEmail, Username
 from src.validation_settings import validation_settings
 
+EXAMPLE_PASSWORD = "correct horse battery staple"
 MAX_READ_LENGTH = 1024  # of a password, before it is normalised
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # bcrypt takes no NUL, UTF-8 no half of a character
 
@@ -73,11 +74,16 @@ class _Good:
 Password = Annotated[
     str,
     AfterValidator(_readable),
-    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_READ_LENGTH}),
+    Field(
+        examples=[EXAMPLE_PASSWORD],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_READ_LENGTH},
+    ),
 ]
 # One that is to be set. src.auth.password_policy asks for breached ones, too.
-NewPassword = Annotated[str, _Good]
-LinkToken = Annotated[str, Field(min_length=1, max_length=200)]
+NewPassword = Annotated[str, _Good, Field(examples=[EXAMPLE_PASSWORD])]
+LinkToken = Annotated[
+    str, Field(min_length=1, max_length=200, examples=["what follows #token= in the mailed link"])
+]
 
 
 class RegistrationCreate(Input):

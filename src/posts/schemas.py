@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -18,9 +18,9 @@ MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it
 
 Status: TypeAlias = Literal["draft", "published"]
 
-Title = Annotated[str, Text(200)]
-Summary = Annotated[str, Text(500, lines=True, empty=True)]
-Body = Annotated[str, Text(100_000, lines=True)]
+Title = Annotated[str, Text(200), Field(examples=["My first post"])]
+Summary = Annotated[str, Text(500, lines=True, empty=True), Field(examples=["A few words"])]
+Body = Annotated[str, Text(100_000, lines=True), Field(examples=["Some *Markdown*."])]
 
 
 def _tag(raw: str) -> str:
@@ -33,7 +33,15 @@ def _tag(raw: str) -> str:
 Tag = Annotated[
     str,
     AfterValidator(_tag),
-    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_TAG_LENGTH}),
+    Field(
+        examples=["boats"],
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": MAX_TAG_LENGTH,
+            # Of ASCII, what a tag may have; of other letters no pattern says it everywhere alike.
+            "pattern": r"^[^\x00-/:-@\[-\^`\{-\x7f][^\x00-\x22\x24-\x2a,/:-@\[-\^`\{-\x7f]*$",
+        },
+    ),
 ]
 
 
@@ -51,7 +59,7 @@ class PostCreate(Input):
     body: Body
     summary: Summary = ""
     tags: Annotated[Tags, Field(default_factory=list)]
-    status: Status = "draft"
+    status: Annotated[Status, Field(examples=["published"])] = "draft"
 
 
 class PostUpdate(Input):
@@ -89,7 +97,7 @@ class PostAuthor(Output):
     id: UUID
     username: str
     display_name: str
-    avatar_url: str | None = None
+    avatar_url: str | None
 
 
 class PostSummary(Output):
@@ -109,11 +117,11 @@ class PostSummary(Output):
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None
-    cover_url: str | None = None
-    likes_count: int = 0
-    comments_count: int = 0
-    liked: bool = False
-    bookmarked: bool = False
+    cover_url: str | None
+    likes_count: int
+    comments_count: int
+    liked: bool
+    bookmarked: bool
 
 
 class PostRead(PostSummary):
@@ -125,6 +133,8 @@ class PostRead(PostSummary):
 
 class PostListItem(PostSummary):
     """With `fields=full`, also the text."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     body: str | None = None
     body_html: str | None = None

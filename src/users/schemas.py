@@ -45,13 +45,18 @@ def _mailable(email: str) -> str:
 Username = Annotated[
     str,
     AfterValidator(_username),
-    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{3,32}$"}),
+    Field(examples=["ann"], json_schema_extra={"pattern": "^[A-Za-z0-9_-]{3,32}$"}),
 ]
-DisplayName = Annotated[str, Text(80)]
-Bio = Annotated[str, Text(2000, lines=True, empty=True)]
+DisplayName = Annotated[str, Text(80), Field(examples=["Ann Newcomer"])]
+Bio = Annotated[str, Text(2000, lines=True, empty=True), Field(examples=["I write about boats."])]
 # An address in the one form in which the same mailbox always compares equal.
 Email = Annotated[
-    str, AfterValidator(_email), Field(json_schema_extra={"maxLength": MAX_EMAIL_LENGTH})
+    str,
+    AfterValidator(_email),
+    Field(
+        examples=["ann@example.com"],
+        json_schema_extra={"format": "email", "maxLength": MAX_EMAIL_LENGTH},
+    ),
 ]
 # One that is to be an account's: our mail has to reach it, maybe without SMTPUTF8.
 NewEmail = Annotated[Email, AfterValidator(_mailable)]
@@ -88,7 +93,7 @@ class UserRead(Output):
     locale: Locale
     roles: list[str]
     mfa_enabled: bool
-    avatar_url: str | None = None
+    avatar_url: str | None
     posts_count: int
     version: int
     created_at: datetime
@@ -112,11 +117,11 @@ class UserProfile(Output):
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None = None
+    avatar_url: str | None
     posts_count: int
-    followers_count: int = 0
-    following_count: int = 0
-    following: bool = False
+    followers_count: int
+    following_count: int
+    following: bool
     created_at: datetime
 
 
