@@ -25,7 +25,7 @@ from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError
-from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
+from src.http_protocol import MAX_CONNECTIONS, HttpProtocol
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
@@ -60,17 +60,16 @@ def serve() -> None:
     asyncio.run(_require_free_port(settings))
     if settings.environment == "local":
         migrate()
-    BoundedHttpProtocol.max_connections = _room_for_clients(settings)
+    HttpProtocol.max_connections = _room_for_clients(settings)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttpProtocol,
+        http=HttpProtocol,
         ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,
         server_header=False,
-        date_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )

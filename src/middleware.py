@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("src.access")
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-_CONTENT_SECURITY_POLICY = (
+CONTENT_SECURITY_POLICY = (
     b"content-security-policy",
     b"default-src 'none'; frame-ancestors 'none'",
 )
-_SECURITY_HEADERS = [
+SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -49,7 +49,7 @@ class EnvelopeMiddleware:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self._access_log = settings.access_log
-        self._headers = list(_SECURITY_HEADERS)
+        self._headers = list(SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
             self._headers.append(_TRANSPORT_SECURITY)
 
@@ -77,7 +77,7 @@ class EnvelopeMiddleware:
                 status = message["status"]
                 headers = message["headers"]
                 if not any(name == b"content-security-policy" for name, _ in headers):
-                    headers.append(_CONTENT_SECURITY_POLICY)
+                    headers.append(CONTENT_SECURITY_POLICY)
                 headers.append((b"x-request-id", request_id.encode()))
                 headers.extend(self._headers)
             elif method == "HEAD":
@@ -161,4 +161,9 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
             return value.decode()
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
     return f"{_PROCESS}-{next(_requests):x}"
