@@ -11,6 +11,7 @@ from src.schemas import SINGLE_LINE, STORABLE, Input, Output, Timestamp, left_ou
 from src.users.schemas import Username
 
 MAX_TAGS = 10
+MAX_POST_BYTES = 1024 * 1024  # in JSON: the longest text takes it when its letters are escaped
 MAX_FULL_TEXTS = 20
 MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 

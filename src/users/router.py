@@ -10,7 +10,7 @@ from src.schemas import CANONICAL_UUID
 from src.security import OptionalPrincipal, require
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
-from src.users.schemas import ManagedUser, UserProfile, UserRead, UserUpdate
+from src.users.schemas import MAX_PROFILE_BYTES, ManagedUser, UserProfile, UserRead, UserUpdate
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -21,7 +21,7 @@ async def read_me(request: Request, me: ProfileReader) -> Response:
     return versioned(request, me.user, me.user["version"])
 
 
-@router.patch("/me", response_model=UserRead)
+@router.patch("/me", response_model=UserRead, max_body_size=MAX_PROFILE_BYTES)
 async def update_me(
     request: Request,
     me: ProfileWriter,

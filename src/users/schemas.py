@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
 from src.users.emails import normalize_email
 
+MAX_PROFILE_BYTES = 32 * 1024  # in JSON: the longest bio takes it when its letters are escaped
+
 Locale: TypeAlias = Literal["en", "ru"]
 
 Username = Annotated[

@@ -1,7 +1,6 @@
 """Connections beside the requests, over a real socket: silent ones, deaf ones, too many."""
 
 import asyncio
-import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, closing
@@ -13,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from src import http_outlet, http_protocol
 from src.http_protocol import MAX_PIPELINED, HttpProtocol
 from src.http_reader import MAX_HEAD_BYTES
+from tests.core.raw_http import converse, port_of, serving, statuses
 from tests.support import PATIENCE_SECONDS
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
@@ -54,29 +54,15 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Serve
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(http_protocol, "BODY_SECONDS", 0.4)
     monkeypatch.setattr(http_outlet, "WRITE_SECONDS", 0.3)
-    config = uvicorn.Config(
-        answer_ok,
-        port=0,
-        http=HttpProtocol,
-        log_config=None,
-        lifespan="off",
-        timeout_keep_alive=1,
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    yield server
-    server.should_exit = True
-    await serving
+    async with serving(answer_ok) as server:
+        server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        yield server
 
 
 @pytest.fixture
 def port(server: uvicorn.Server) -> int:
     """Where the server listens."""
-    number: int = server.servers[0].sockets[0].getsockname()[1]
-    return number
+    return port_of(server)
 
 
 def connect(port: int) -> socket.socket:
@@ -102,26 +88,6 @@ async def connect_three(stack: ExitStack, server: uvicorn.Server, port: int) -> 
         clients.append(stack.enter_context(closing(connect(port))))
         await until_open(server, opened)
     return clients
-
-
-async def converse(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """What the server answers to the pieces until it closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(pause)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await reader.read()
-    except ConnectionResetError:
-        return b"reset"
-    finally:
-        writer.close()
-
-
-def statuses(answers: bytes) -> list[int]:
-    """The statuses of those answers."""
-    return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answers)]
 
 
 @pytest.mark.parametrize(
