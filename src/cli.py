@@ -25,7 +25,7 @@ from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError, DatabaseRefusedError
-from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
+from src.http_protocol import MAX_CONNECTIONS, HttpProtocol
 from src.jobs import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
@@ -62,17 +62,16 @@ def serve() -> None:
         migrate()
     elif settings.database_url:
         asyncio.run(_require_accepting_database(settings))
-    BoundedHttpProtocol.max_connections = _room_for_clients(settings)
+    HttpProtocol.max_connections = _room_for_clients(settings)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttpProtocol,
+        http=HttpProtocol,
         ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,
         server_header=False,
-        date_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )

@@ -12,7 +12,14 @@ from src.pagination import page_response
 from src.posts.dependencies import PostEditor, PostKey, PostServiceDep, PostWriter
 from src.posts.reads import FULL, list_posts, page_length, read_post
 from src.posts.rendering import render
-from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
+from src.posts.schemas import (
+    MAX_POST_BYTES,
+    PostCreate,
+    PostFilter,
+    PostListItem,
+    PostRead,
+    PostUpdate,
+)
 from src.posts.service import create_post
 from src.responses import IfMatchDep, versioned
 from src.schemas import Page
@@ -35,7 +42,7 @@ async def list_(
     return page_response(request, rows, page_length(rows, which.limit), sort_field)
 
 
-@router.post("", status_code=201, response_model=PostRead)
+@router.post("", status_code=201, response_model=PostRead, max_body_size=MAX_POST_BYTES)
 async def create(
     request: Request,
     writer: PostWriter,
@@ -75,7 +82,7 @@ async def read(
     return versioned(request, post, post["version"])
 
 
-@router.patch("/{post_id}", response_model=PostRead)
+@router.patch("/{post_id}", response_model=PostRead, max_body_size=MAX_POST_BYTES)
 async def update(
     request: Request,
     post_id: PostKey,

@@ -13,6 +13,7 @@ from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
 
 MAX_TAGS = 10
+MAX_POST_BYTES = 1024 * 1024  # in JSON: the longest text takes it when its letters are escaped
 MAX_FULL_TEXTS = 20
 MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 

@@ -15,6 +15,7 @@ from src.security import OptionalPrincipal, require
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
 from src.users.schemas import (
+    MAX_PROFILE_BYTES,
     ManagedUser,
     Username,
     UsernameRead,
@@ -61,7 +62,7 @@ async def read_me(request: Request, me: ProfileReader) -> Response:
     return versioned(request, me.user, me.user["version"])
 
 
-@router.patch("/users/me", response_model=UserRead)
+@router.patch("/users/me", response_model=UserRead, max_body_size=MAX_PROFILE_BYTES)
 async def update_me(
     request: Request,
     me: ProfileWriter,

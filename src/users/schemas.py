@@ -13,6 +13,7 @@ from src.schemas import Input, Output, Text, left_out
 from src.users.emails import MAX_EMAIL_LENGTH, normalize_email
 from src.validation_settings import validation_settings
 
+MAX_PROFILE_BYTES = 32 * 1024  # in JSON: the longest bio takes it when its letters are escaped
 MIN_USERNAME_LENGTH = 3
 MAX_USERNAME_LENGTH = 32
 _NOT_IN_A_USERNAME = re.compile("[^A-Za-z0-9_-]")
