@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from src import audit, docs, exceptions, idempotency, jobs, openapi
 from src.account import tasks as account_tasks
@@ -29,6 +29,7 @@ from src.cors import ExactCORSMiddleware
 from src.database import open_database
 from src.health import router as health_router
 from src.jobs import JobContext, Task, Worker
+from src.json_bodies import refuse_repeated_members
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
@@ -126,7 +127,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.clock = clock or Clock()
     app.state.personal_data = PERSONAL_DATA
     for router in API_ROUTERS:
-        app.include_router(router, prefix=API_PREFIX)
+        refusals = [Depends(refuse_repeated_members)]
+        app.include_router(router, prefix=API_PREFIX, dependencies=refusals)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
     app.include_router(well_known_router)
