@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 from fastapi import Request
 
+from src import json_bodies
 from src.auth.exceptions import InvalidTokenRequestError
 from src.auth.jwt import MAX_TOKEN_LENGTH
 from src.auth.schemas import EXAMPLE_PASSWORD
@@ -169,9 +170,11 @@ async def _form_fields(request: Request) -> list[tuple[str, str]]:
 
 def _json_fields(body: bytes) -> list[tuple[str, str]]:
     try:
-        document = orjson.loads(body)
+        document = json_bodies.loads(body)
     except orjson.JSONDecodeError:
         raise InvalidTokenRequestError("The JSON is malformed") from None
+    except json_bodies.RepeatedMemberError:
+        raise InvalidTokenRequestError("A parameter is repeated") from None
     if not isinstance(document, dict) or len(document) > MAX_FIELDS:
         raise InvalidTokenRequestError("Send an object of few fields")
     if not all(isinstance(value, str) for value in document.values()):

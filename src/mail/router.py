@@ -41,8 +41,8 @@ async def require_local_page(request: Request, settings: SettingsDep) -> None:
     """Keep the mails, whose links open accounts, from pages of other sites.
 
     Such a page reads what is here once its own name leads to this machine (DNS rebinding), but then
-    `Host` is that name. Otherwise browsers say what asks (Fetch Metadata); a link may lead here,
-    for where it comes from sees nothing of it.
+    `Host` is that name. Otherwise browsers say who asks (Fetch Metadata); a link may lead here,
+    since the page it is on sees nothing of it.
 
     Raises:
         LocalOnlyError: it is or may be one.
