@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from src.auth.links import home_url
 from src.auth.models import EmailLink
-from src.auth.tasks import send_link
+from src.auth.tasks import mail_no_link, send_link
 from src.jobs import JobContext, Task
 from src.users.models import User
 
@@ -26,6 +26,7 @@ async def _send_reset_link(context: JobContext, job: ResetLink) -> None:
             select(User).where(User.id == job.user_id, User.is_active).with_for_update()
         )
         if user is None:
+            await mail_no_link(session)
             return
         if user.email_verified:
             await session.execute(

@@ -15,6 +15,7 @@ from src.auth.models import EmailLink, FailureCount, Registration, Session, Thro
 from src.auth.security_events import security_notice
 from src.config import Settings
 from src.database import Base
+from src.ids import uuid7
 from src.jobs import JobContext, Schedule, Task
 from src.users.models import User
 
@@ -28,7 +29,7 @@ TEMPLATES: dict[LinkPurpose, str] = {
 
 
 class MailLink(BaseModel):
-    """Which link to mail."""
+    """Which link to mail; one that does not exist costs the same work, and nobody gets mail."""
 
     link_id: UUID
 
@@ -73,11 +74,17 @@ async def send_link(
     await mail_link.enqueue(session, MailLink(link_id=link.id))
 
 
+async def mail_no_link(session: AsyncSession) -> None:
+    """Do for an address without a link what is done for one with a link, but the mail."""
+    await mail_link.enqueue(session, MailLink(link_id=uuid7()))
+
+
 async def _mail_link(context: JobContext, job: MailLink) -> None:
     async with context.database.sessions() as session:
         link = await session.get(EmailLink, job.link_id)
         if link is None or link.expires_at <= context.clock.now():
-            return  # used or replaced meanwhile
+            await _rehearse(context)  # used or replaced meanwhile, or nobody's
+            return
         user = await session.get_one(User, link.user_id)
         owner = link.new_email and await session.scalar(
             select(User).where(User.email == link.new_email, User.email_verified_at.is_not(None))
@@ -100,12 +107,21 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
     )
 
 
+async def _rehearse(context: JobContext) -> None:
+    """What mailing a link costs: the next requests must not be faster where there is none."""
+    url = link_url(context.settings, "reset", LinkTokens(context.settings).issue("reset", uuid7()))
+    await context.mailer.rehearse(
+        template=TEMPLATES["reset"], context={"link": url, "expires_hours": 1}
+    )
+
+
 async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
     """Leave one live link, however often it is done: the last one."""
     async with context.database.independent_transaction() as session:
         waiting = User.id == job.user_id, User.email_verified_at.is_(None)
         user_id = await session.scalar(select(User.id).where(*waiting).with_for_update())
         if user_id is None:
+            await mail_no_link(session)
             return
         await session.execute(
             delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose == "confirm")

@@ -1,6 +1,7 @@
 """The mail gateway: renders a mail and delivers it over SMTP, or into the local mailbox."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -14,7 +15,7 @@ import idna
 
 from src.config import Settings
 from src.mail.mailbox import Mailbox
-from src.mail.rendering import RenderedMail, render
+from src.mail.rendering import DEFAULT_LOCALE, RenderedMail, render
 
 TIMEOUT_SECONDS = 30
 STARTTLS = {"": None, "starttls=required": True, "starttls=never": False}
@@ -52,6 +53,10 @@ class Mailer:
             aiosmtplib.SMTPException, OSError: the server is unreachable or refused; try later.
         """
         await self._deliver(_compose(render(template, locale, context), self._sender, _address(to)))
+
+    async def rehearse(self, *, template: str, context: Mapping[str, object]) -> None:
+        """Do all that `send` does but the delivery, so that as much time passes without a mail."""
+        _compose(render(template, DEFAULT_LOCALE, context), self._sender, self._sender).as_bytes()
 
 
 def _compose(mail: RenderedMail, sender: Address, to: Address) -> EmailMessage:
@@ -95,6 +100,7 @@ def _over_smtp(url: str, local_hostname: str) -> Deliver:
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         use_tls=parts.scheme == "smtps",
+        tls_context=ssl.create_default_context(),  # once: to read the certificates takes a while
         start_tls=STARTTLS[parts.query] if parts.scheme == "smtp" else None,
         local_hostname=local_hostname,
         timeout=TIMEOUT_SECONDS,
