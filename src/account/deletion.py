@@ -4,8 +4,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import WrongPasswordError
+from src.auth.left_addresses import leave_address
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
+from src.clock import Clock
 from src.permissions import ADMIN
 from src.responses import IfMatch
 from src.security import SessionPrincipal
@@ -17,11 +19,16 @@ class DeletionService:
     """Deletes accounts, in the caller's transaction."""
 
     def __init__(
-        self, session: AsyncSession, reauthentication: Reauthentication, events: SecurityEvents
+        self,
+        session: AsyncSession,
+        reauthentication: Reauthentication,
+        events: SecurityEvents,
+        clock: Clock,
     ) -> None:
         self._session = session
         self._reauthentication = reauthentication
         self._events = events
+        self._clock = clock
 
     async def delete(
         self, caller: SessionPrincipal, current_password: str, if_match: IfMatch
@@ -41,6 +48,10 @@ class DeletionService:
             user = await self._lock_among_administrators(user)
         if_match.check(user.version)
         await self._events.tell(self._session, "account.deleted", user)
+        if not user.email_verified:
+            email, user.email = user.email, f"{user.id}@deleted.invalid"
+            await self._session.flush()
+            await leave_address(self._session, user.id, email, self._clock.now())
         await self._session.delete(user)
         await self._session.flush()
 

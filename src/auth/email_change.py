@@ -18,6 +18,7 @@ from src.auth.exceptions import (
     InvalidLinkError,
     WrongPasswordError,
 )
+from src.auth.left_addresses import leave_address
 from src.auth.models import EmailLink, Registration
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
@@ -120,6 +121,8 @@ class EmailChangeService:
         if new_email is None:
             raise InvalidLinkError
         await self._take_address(user.id, new_email, now)
+        if not user.email_verified:
+            await leave_address(self._session, user.id, account["email"], now)
         # With them, a registration of the old address could still claim this account.
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
         await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
