@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import httpx
 import pytest
@@ -48,16 +48,22 @@ async def test_administrators_who_demote_each_other(
         assert {answer.status_code for answer in answers} <= {200, 403, 409}
 
 
+async def send_json(
+    client: httpx.AsyncClient, account: Account, method: str, path: str, **body: object
+) -> httpx.Response:
+    """A request of a user."""
+    return await client.request(method, path, json=body, headers=account.headers)
+
+
 async def test_an_account_that_is_deleted_while_it_publishes(
     client: httpx.AsyncClient, accounts: Accounts
 ) -> None:
     for number in range(8):
         ann = await accounts.sign_in(f"ann-{number}")
 
-        async def send(method: str, path: str, account: Account = ann, **body: Any) -> Any:
-            return await client.request(method, path, json=body, headers=account.headers)
+        send = partial(send_json, client, ann)
 
-        post: dict[str, Any] = {"title": "Herons", "body": "In the shallows"}
+        post = {"title": "Herons", "body": "In the shallows"}
         drafts = [(await send("POST", POSTS, **post)).json()["id"] for _ in range(8)]
         answers = await asyncio.gather(
             *(send("PATCH", f"{POSTS}/{draft}", status="published") for draft in drafts[:4]),

@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import WrongPasswordError
+from src.auth.left_addresses import leave_address
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
 from src.clock import Clock
@@ -51,6 +52,10 @@ class DeletionService:
         if_match.check(user.version)
         await self._events.tell(self._session, "account.deleted", user)
         await hold(self._session, user.username, None, self._clock.now())
+        if not user.email_verified:
+            email, user.email = user.email, f"{user.id}@deleted.invalid"
+            await self._session.flush()
+            await leave_address(self._session, user.id, email, self._clock.now())
         await self._session.delete(user)
         await self._session.flush()
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from src.auth.links import home_url
 from src.auth.models import EmailLink
-from src.auth.tasks import may_mail, send_link
+from src.auth.tasks import mail_no_link, may_mail, send_link
 from src.jobs import JobContext, Task
 from src.users.mails import send_mail
 from src.users.models import User
@@ -34,6 +34,7 @@ async def _send_reset_link(context: JobContext, job: ResetLink) -> None:
         )
         now = context.clock.now()
         if user is None or not await may_mail(session, context.settings, "forgot", user.id, now):
+            await mail_no_link(session)
             return
         if user.email_verified:
             await session.execute(

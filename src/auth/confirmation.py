@@ -35,10 +35,6 @@ from src.users.models import User
 from src.users.service import suggest_username
 from src.users.usernames import require_not_held
 
-# Registrations whose password is tried, each for a hash; a secret is found however many there are.
-# Whoever would hide the owner's behind his own has to come before and after him.
-OLDEST_TRIED, NEWEST_TRIED = 3, 5
-
 _link = Read(
     Shape({"user_id": EmailLink.user_id, "used_at": EmailLink.used_at}),
     lambda rows: rows.where(
@@ -48,7 +44,7 @@ _link = Read(
     ),
 )
 _account = Read(
-    Shape({"password_hash": User.password_hash}),
+    Shape({"email": User.email, "password_hash": User.password_hash}),
     lambda rows: rows.where(User.id == bindparam("user_id")),
 )
 _registration_by_secret = Read(
@@ -58,10 +54,12 @@ _registration_by_secret = Read(
         Registration.secret_hash == bindparam("secret_hash"),
     ),
 )
-_other_registrations = Read(
-    Shape({"id": Registration.id, "password_hash": Registration.password_hash}),
+_other_registration_by_hash = Read(
+    Shape({"id": Registration.id}),
     lambda rows: rows.where(
-        Registration.user_id == bindparam("user_id"), Registration.opened_account.is_(False)
+        Registration.user_id == bindparam("user_id"),
+        Registration.opened_account.is_(False),
+        Registration.password_hash == bindparam("password_hash"),
     ).order_by(Registration.id),
 )
 
@@ -154,11 +152,14 @@ class ConfirmationService:
         Raises:
             ConfirmationProofRequiredError: it fits nothing.
         """
+        account = await _account.first(self._reads, user_id=user_id)
+        if account is None:
+            raise InvalidLinkError
         # Before the secret: that of a later registration would start the visitor's account over.
         if data.password:
-            for account in await _account.all(self._reads, user_id=user_id):
-                if await self._fits(data.password, account["password_hash"]):
-                    return None
+            right, _ = await self._hasher.verify(data.password, account["password_hash"])
+            if right:
+                return None
         if data.registration_secret:
             found = await _registration_by_secret.first(
                 self._reads, user_id=user_id, secret_hash=secret_digest(data.registration_secret)
@@ -166,15 +167,14 @@ class ConfirmationService:
             if found:
                 return UUID(found["id"])
         if data.password:
-            others = await _other_registrations.all(self._reads, user_id=user_id)
-            for registration in others[:OLDEST_TRIED] + others[OLDEST_TRIED:][-NEWEST_TRIED:]:
-                if await self._fits(data.password, registration["password_hash"]):
-                    return UUID(registration["id"])
+            # One hash, however many have registered the address.
+            password_hash = await self._hasher.hash_for(account["email"], data.password)
+            found = await _other_registration_by_hash.first(
+                self._reads, user_id=user_id, password_hash=password_hash
+            )
+            if found:
+                return UUID(found["id"])
         raise ConfirmationProofRequiredError
-
-    async def _fits(self, password: str, password_hash: str) -> bool:
-        right, _ = await self._hasher.verify(password, password_hash)
-        return right
 
     async def _registration(
         self, user_id: UUID, registration_id: UUID | None

@@ -19,6 +19,7 @@ from src.auth.exceptions import (
     InvalidLinkError,
     WrongPasswordError,
 )
+from src.auth.left_addresses import leave_address
 from src.auth.models import EmailLink, Registration
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
@@ -128,6 +129,8 @@ class EmailChangeService:
             await self._account_of_link(link_id, now)  # used meanwhile: say that instead
             raise InvalidLinkError
         await self._take_address(user.id, new_email, now)
+        if not user.email_verified:
+            await leave_address(self._session, user.id, account["email"], now)
         # With them, a registration of the old address could still claim this account.
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
         await self._session.execute(

@@ -25,7 +25,7 @@ from src.users.models import User
 from src.users.service import suggest_username
 from src.users.usernames import named, obstacle, require_not_held
 
-MAX_REGISTRATIONS = 100  # of one address, from when there are as many an hour
+MAX_REGISTRATIONS = 1000  # of one address, from when there are as many an hour
 MAX_REPLACEMENTS = 10  # of the account by a confirmation, between our INSERT and our SELECT
 
 
@@ -63,7 +63,7 @@ class RegistrationService:
             await self._require_free_username(data.username)
         await self._policy.require_good(data.password, data.email, "password")
         secret = secrets.token_urlsafe(32)
-        password_hash = await self._hasher.hash(data.password)
+        password_hash = await self._hasher.hash_for(data.email, data.password)
         now = self._clock.now()
         suggested = suggest_username(data.display_name)
         username = data.username or suggested

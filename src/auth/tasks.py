@@ -16,6 +16,7 @@ from src.auth.security_events import security_notice
 from src.auth.throttles import count_attempt
 from src.config import Settings
 from src.database import Base
+from src.ids import uuid7
 from src.jobs import JobContext, Schedule, Task
 from src.users.mails import send_mail
 from src.users.models import HeldUsername, User
@@ -30,7 +31,7 @@ TEMPLATES: dict[LinkPurpose, str] = {
 
 
 class MailLink(BaseModel):
-    """Which link to mail."""
+    """Which link to mail; one that does not exist costs the same work, and nobody gets mail."""
 
     link_id: UUID
 
@@ -75,11 +76,17 @@ async def send_link(
     await mail_link.enqueue(session, MailLink(link_id=link.id))
 
 
+async def mail_no_link(session: AsyncSession) -> None:
+    """Do for an address without a link what is done for one with a link, but the mail."""
+    await mail_link.enqueue(session, MailLink(link_id=uuid7()))
+
+
 async def _mail_link(context: JobContext, job: MailLink) -> None:
     async with context.database.sessions() as session:
         link = await session.get(EmailLink, job.link_id)
         if link is None or link.used_at or link.expires_at <= context.clock.now():
-            return  # used or replaced meanwhile
+            await _rehearse(context)  # used or replaced meanwhile, or nobody's
+            return
         user = await session.get_one(User, link.user_id)
         owner = link.new_email and await session.scalar(
             select(User).where(User.email == link.new_email, User.email_verified_at.is_not(None))
@@ -103,6 +110,14 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
     )
 
 
+async def _rehearse(context: JobContext) -> None:
+    """What mailing a link costs: the next requests must not be faster where there is none."""
+    url = link_url(context.settings, "reset", LinkTokens(context.settings).issue("reset", uuid7()))
+    await context.mailer.rehearse(
+        template=TEMPLATES["reset"], context={"link": url, "expires_hours": 1}
+    )
+
+
 async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
     """Leave one live link, however often it is done: the last one.
 
@@ -112,6 +127,7 @@ async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
     async with context.database.independent_transaction() as session:
         user = await session.scalar(select(User).where(User.id == job.user_id).with_for_update())
         if user is None or not await may_mail(session, settings, "resend", user.id, now):
+            await mail_no_link(session)
             return
         if user.email_verified:
             await already_confirmed.enqueue(session, AlreadyRegistered(user_id=user.id))

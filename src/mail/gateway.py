@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -15,6 +16,7 @@ import aiosmtplib
 
 from src.config import Settings
 from src.mail.mailbox import Mailbox
+from src.locales import DEFAULT_LOCALE
 from src.mail.rendering import RenderedMail, render
 from src.mail_addresses import ascii_domain, parse_mailbox
 from src.urls import STARTTLS
@@ -83,6 +85,10 @@ class Mailer:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             kind = MailRefusedError if _is_of_the_address(error) else MailNotSentError
             raise kind(_described(error)) from None
+
+    async def rehearse(self, *, template: str, context: Mapping[str, object]) -> None:
+        """Do all that `send` does but the delivery, so that as much time passes without a mail."""
+        _compose(render(template, DEFAULT_LOCALE, context), self._sender, self._sender).as_bytes()
 
 
 def _compose(mail: RenderedMail, sender: Address, to: Address) -> EmailMessage:
@@ -156,6 +162,7 @@ def _over_smtp(url: str, local_hostname: str) -> Deliver:
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         use_tls=parts.scheme == "smtps",
+        tls_context=ssl.create_default_context(),  # once: to read the certificates takes a while
         start_tls=STARTTLS[parts.query] if parts.scheme == "smtp" else None,
         local_hostname=local_hostname,
         timeout=TIMEOUT_SECONDS,
