@@ -136,9 +136,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     exceptions.install(app)
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
-    app.add_middleware(
-        GuardMiddleware, settings=settings, routers=API_ROUTERS, prefix=API_PREFIX
-    )
+    app.add_middleware(GuardMiddleware, settings=settings, routers=API_ROUTERS, prefix=API_PREFIX)
     if settings.rate_limit_enabled:
         limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
         app.add_middleware(
