@@ -27,7 +27,7 @@ MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
 RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
-LINGER_SECONDS = 2.0  # for a client that still sends to read why nobody listens
+LINGER_SECONDS = 2.0  # for a client to close its side after the last answer
 
 
 class _EnoughError(Exception):
@@ -67,7 +67,7 @@ class HttpProtocol(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._read = 0  # bytes of the latest read
         self._deaf = False  # nothing more is parsed
-        self._cut_short = False  # something was not parsed
+        self._ended = False  # the client sends no more
         self._paused = False
         # The seconds that the client has for what is expected of it, 0 for nothing; until when.
         self._patience = HEAD_SECONDS
@@ -117,7 +117,6 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what was read."""
         if self._deaf:
-            self._cut_short = True
             return
         self._read = len(data)
         if not self._make_space():
@@ -135,6 +134,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Answer what is complete: the client may still read."""
+        self._ended = True
         return self._stop()
 
     def pause_writing(self) -> None:
@@ -290,7 +290,6 @@ class HttpProtocol(asyncio.Protocol):
         newest, running = self._newest, self._running
         if not self._deaf:
             self._deaf = True
-            self._cut_short = self._reader.in_request or refusal is not None
             self.received.drop(self)
             if newest and not newest.whole and self._queue:
                 self._queue.pop()
@@ -310,17 +309,20 @@ class HttpProtocol(asyncio.Protocol):
         self.transport.write(encoded(refusal, self.answer_headers, path, silent=silent))
 
     def _finish(self) -> None:
-        """Close: at once, or when a client that still sends has had time to read the answer."""
+        """Close, once the client has, or had the time to.
+
+        What it sends to a closed connection makes its system throw away the answer.
+        """
         self._deaf = True
         self.received.drop(self)
         if self.transport.is_closing():
             return
-        if self._cut_short or self._reader.in_request:
+        if self._ended:
+            self.transport.close()
+        else:
             self.resume_reading(self._newest)
             self.transport.write_eof()
             self._expect(LINGER_SECONDS)
-        else:
-            self.transport.close()
 
     def _expect(self, seconds: float) -> None:
         """Give the client so many seconds; 0: nothing is expected of it."""
@@ -343,6 +345,8 @@ class HttpProtocol(asyncio.Protocol):
     def _ring(self) -> None:
         if self._loop.time() < self._due:
             self._set_timer()
+        elif self._deaf and self.outlet.is_blocked:
+            self._expect(LINGER_SECONDS)  # it still reads the last answer, or the outlet sees to it
         elif self._deaf:
             self.transport.abort()
         else:

@@ -12,7 +12,8 @@ from src.middleware import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, new_reques
 
 # The names of the headers that `check_head` wants to see.
 CHECKED_NAMES = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+# No commas and the like, which no name has: two Hosts could be joined by one.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _REQUEST_LINE = re.compile(rb"(?m)^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r$")
 
 

@@ -105,7 +105,7 @@ class EnvelopeMiddleware:
 class GuardMiddleware:
     """Refuses compressed and too large bodies, and answers what nobody else has caught.
 
-    A route of the routers takes as much as its `max_body_size` says, any other SMALL_BODY_BYTES,
+    A route takes as much as its `max_body_size` says, or SMALL_BODY_BYTES,
     and none more than MAX_BODY_BYTES. An unforeseen error is logged with its traceback and answered
     as a bare 500 problem, so that nothing but the request id leaves the process.
     """

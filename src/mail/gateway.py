@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from src.config import Settings
-from src.mail.mailbox import Mailbox
 from src.locales import DEFAULT_LOCALE
+from src.mail.mailbox import Mailbox
 from src.mail.rendering import RenderedMail, render
 from src.mail_addresses import ascii_domain, parse_mailbox
 from src.urls import STARTTLS

@@ -6,7 +6,7 @@ from zlib import crc32
 
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([!-~]+) +HTTP/1\.([01])")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
-_HOST = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]*)?")
+_HOST = re.compile(rb"[A-Za-z0-9._~%-]+(:[0-9]*)?")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(;[!#$%&'*+.^_`|~0-9A-Za-z=\";-]*)?")
 
 
