@@ -8,12 +8,14 @@ NOTHING = object()
 
 
 def add_examples(document: Mapping[str, Any]) -> None:
-    """Give each JSON body of the document its example."""
+    """Give each body of the document its example.
+
+    Without, Swagger UI fills every field of a form with `string`.
+    """
     schemas = document["components"]["schemas"]
     for operations in document["paths"].values():
         for operation in operations.values():
-            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-            if body:
+            for body in operation.get("requestBody", {}).get("content", {}).values():
                 body["example"] = example_of(body["schema"], schemas)
 
 

@@ -22,7 +22,11 @@ WITH_SECRET = ["client_secret_basic", "client_secret_post"]
 TOKEN_FORM = form_schema(
     "TokenToCheck",
     {
-        "token": {"type": "string", "description": "An access token or a refresh token"},
+        "token": {
+            "type": "string",
+            "description": "An access token or a refresh token",
+            "example": "a token",
+        },
         "token_type_hint": {"type": "string", "description": "Not needed"},
         "client_id": {
             "type": "string",
