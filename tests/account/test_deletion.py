@@ -36,7 +36,7 @@ TO_DELETE = {
     "totp_factors.user_id",
     "users.id",
 }
-# By their keys into users that delete what refers to it.
+# By their keys into users that delete what refers to it, or the reference alone.
 CASCADING = """
 SELECT class.relname || '.' || attribute.attname
 FROM pg_constraint reference
@@ -44,7 +44,7 @@ JOIN pg_class class ON class.oid = reference.conrelid
 JOIN pg_attribute attribute ON attribute.attrelid = class.oid
     AND attribute.attnum = ANY (reference.conkey)
 WHERE reference.contype = 'f' AND reference.confrelid = 'users'::regclass
-AND reference.confdeltype = 'c'
+AND reference.confdeltype IN ('c', 'n')
 """
 
 
