@@ -39,7 +39,6 @@ SECURITY_HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
-_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _PROCESS = secrets.token_hex(8)
 _requests = itertools.count(1)
 _CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
@@ -58,7 +57,8 @@ class EnvelopeMiddleware:
         self._access_log = settings.access_log
         self._headers = list(SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
-            self._headers.append(_TRANSPORT_SECURITY)
+            others = b"; includeSubDomains" if settings.hsts_include_subdomains else b""
+            self._headers.append((b"strict-transport-security", b"max-age=31536000" + others))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

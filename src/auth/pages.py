@@ -1,7 +1,7 @@
 """The pages behind mailed links, for when no front end is set. Reading one changes nothing."""
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, home_url
 from src.config import Settings
@@ -40,6 +40,12 @@ async def reset_password_page(settings: SettingsDep) -> HTMLResponse:
 async def forgot_password_page(settings: SettingsDep) -> HTMLResponse:
     """A field for the address to which the link goes."""
     return _page("auth/forgot_password.html", settings)
+
+
+@router.get("/.well-known/change-password")
+async def change_password(settings: SettingsDep) -> RedirectResponse:
+    """Where password managers send somebody for a new password (W3C: change-password URL)."""
+    return RedirectResponse(forgot_password_url(settings), 303)
 
 
 @router.get("/account-pages/{name}")
