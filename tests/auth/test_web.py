@@ -367,6 +367,16 @@ class TestSigningOut:
         signed_out = "SELECT count(*) FROM audit_log WHERE action = 'session.signed_out'"
         assert await rows(app, signed_out) == [1]
 
+    async def test_when_everything_has_expired_the_cookie_is_cleared(
+        self, browser: httpx.AsyncClient, clock: FrozenClock
+    ) -> None:
+        await log_in(browser)
+        headers = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+        clock.advance(timedelta(days=70))
+        answer = await browser.post(WEB_LOGOUT, headers=headers)
+        assert answer.status_code == 204
+        assert is_cleared(answer)
+
     @pytest.mark.parametrize("cookie", ["", f"{COOKIE}=x", f"{COOKIE}={'A' * 70}"])
     async def test_without_a_session_there_is_nothing_to_end(
         self, browser: httpx.AsyncClient, cookie: str
