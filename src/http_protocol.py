@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from src.byte_budget import ByteBudget
+from src.byte_budget import ByteBudget, give_back_memory
 from src.exceptions import AppError, OverloadedError
 from src.http_exchange import Exchange, Headers
 from src.http_outlet import Outlet
@@ -27,6 +27,7 @@ MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
 RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
+RELIEF_SECONDS = 1.0  # for the application to drop what was refused
 LINGER_SECONDS = 2.0  # for a client to close its side after the last answer
 
 
@@ -113,6 +114,8 @@ class HttpProtocol(asyncio.Protocol):
                 self.received.release(exchange.size)
                 exchange.leave()
         self._queue.clear()
+        if self.received.is_relieved() or self.outlet.unsent.is_relieved():
+            self._loop.call_later(RELIEF_SECONDS, give_back_memory)
 
     def data_received(self, data: bytes) -> None:
         """Parse what was read."""
