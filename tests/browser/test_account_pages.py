@@ -109,7 +109,7 @@ def test_a_phone_shows_addresses_in_one_piece(server: Server, browser: Chrome) -
     email = "dora.with-a-hyphen@example.com"
     post(server, "auth/register", email=email, password=OLD)
     mailed_link(server, email, 1)
-    browser.execute_cdp_cmd(  # type: ignore[no-untyped-call]
+    browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": True},
     )
