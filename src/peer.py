@@ -17,10 +17,21 @@ MAX_HOPS = 20
 MAX_ADDRESS = 45  # the longest form of IPv6
 MAX_REMEMBERED = 4096  # addresses: to read one takes longer than to count a request
 MAX_NAME = 40
+# A customer of IPv6 may have far more than a /64, for nothing: the networks around it are counted
+# too. Neighbours may share them, so each may do so many times what a /64 may.
+WIDER_NETWORKS = {56: 4, 48: 16}
 UNKNOWN_DEVICE = "unknown device"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9 _+()-]")
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+# IPv6 that stands for an address of IPv4, and how many bits follow that: mapped, as NAT64 writes it
+# (RFC 6052), 6to4 (RFC 3056).
+_OF_IPV4 = [
+    (IPv6Network("::ffff:0:0/96"), 0),
+    (IPv6Network("64:ff9b::/96"), 0),
+    (IPv6Network("2002::/16"), 80),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +87,26 @@ def _plain(name: str) -> str:
 
 @lru_cache(MAX_REMEMBERED)
 def network_of(address: str | None) -> str:
-    """What to count by: an IPv4 address, or the /64 that one customer has of IPv6."""
+    """What to count by: an IPv4 address, however it is written, or the /64 of an IPv6 address."""
     if address is None:
         return "unknown"
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Network((parsed, 64), strict=False))
-    return address
+    parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    for network, bits in _OF_IPV4:
+        if parsed in network:
+            return str(IPv4Address(int(parsed) >> bits & 0xFFFFFFFF))
+    return str(IPv6Network((parsed, 64), strict=False))
+
+
+@lru_cache(MAX_REMEMBERED)
+def counted_networks(network: str) -> list[tuple[str, int]]:
+    """A network of `network_of` and those around it: how many times a limit holds for each."""
+    if "/" not in network:
+        return [(network, 1)]
+    inner = IPv6Network(network)
+    wider = [(inner.supernet(new_prefix=size), times) for size, times in WIDER_NETWORKS.items()]
+    return [(str(one), times) for one, times in [(inner, 1), *wider]]
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import AppError, answer_to
-from src.peer import network_of, peer_address
+from src.peer import counted_networks, network_of, peer_address
 from src.request_counts import Counts, MemoryCounts, SharedCounts
 
 logger = logging.getLogger(__name__)
@@ -55,13 +55,17 @@ class Limit:
         self._counts = counts
         self._clock = clock
 
-    async def count(self, subject: str) -> Left:
-        """Count a request of a subject, which says what is counted too: `address:192.0.2.7`."""
+    async def count(self, subject: str, times: int = 1) -> Left:
+        """Count a request of a subject, which says what is counted too: `address:192.0.2.7`.
+
+        It may send so many `times` what the limit allows.
+        """
         # Windows begin at another moment for each subject, so that not all come back at once.
         moment = self._clock.now().timestamp() + crc32(subject.encode()) % self._seconds
         window, elapsed = divmod(moment, self._seconds)
         count = await self._counts.count(subject, int(window), self._seconds)
-        return Left(self._amount - count, self._amount, math.ceil(self._seconds - elapsed))
+        amount = self._amount * times
+        return Left(amount - count, amount, math.ceil(self._seconds - elapsed))
 
 
 class RateLimits:
@@ -100,9 +104,9 @@ class Tally:
         Raises:
             RateLimitedError: one too many.
         """
-        self._take(await self._limits.requests.count(f"address:{network}"))
+        await self._count_networks(self._limits.requests, "address", network)
         if mails:
-            self._take(await self._limits.mails.count(f"mails:{network}"))
+            await self._count_networks(self._limits.mails, "mails", network)
 
     async def count_account(self, user_id: object) -> None:
         """Count the request by who sends it, once, however often that is worked out.
@@ -120,7 +124,7 @@ class Tally:
         Raises:
             RateLimitedError: one too many.
         """
-        self._take(await self._limits.usernames.count(f"usernames:{network}"))
+        await self._count_networks(self._limits.usernames, "usernames", network)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is left of the tightest limit."""
@@ -132,6 +136,14 @@ class Tally:
             (b"ratelimit-remaining", b"%d" % max(remaining, 0)),
             (b"ratelimit-reset", b"%d" % resets_in),
         ]
+
+    async def _count_networks(self, limit: Limit, what: str, network: str) -> None:
+        """Count by a network and those around it, the narrowest first.
+
+        What one refuses is not counted for those around it, where others may be.
+        """
+        for one, times in counted_networks(network):
+            self._take(await limit.count(f"{what}:{one}", times))
 
     def _take(self, left: Left) -> None:
         if self._tightest is None or left.remaining < self._tightest.remaining:

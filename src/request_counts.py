@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict
+from collections import defaultdict
+from random import choices
 from typing import Any, Protocol
 
 from limits.aio.storage import RedisStorage
@@ -11,7 +12,8 @@ from redis.asyncio import BlockingConnectionPool
 
 logger = logging.getLogger(__name__)
 
-MAX_COUNTED = 100_000  # subjects in memory; past them, the one not seen for longest is forgotten
+MAX_COUNTED = 100_000  # subjects in memory, for each length of window
+CANDIDATES = 5  # of which one is forgotten when there are more
 REDIS_CONNECTIONS = 20
 REDIS_SECONDS = 0.1  # that a request waits for Redis
 AWAY_SECONDS = 1.0  # a Redis that did not answer is asked again this often, by one request
@@ -37,18 +39,47 @@ class MemoryCounts:
     """
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._by_length: defaultdict[int, _Windows] = defaultdict(_Windows)
 
-    async def count(self, subject: str, window: int, seconds: int) -> int:  # noqa: ARG002 - see MAX_COUNTED
+    async def count(self, subject: str, window: int, seconds: int) -> int:
         """Count one more."""
+        return self._by_length[seconds].count(subject, window)
+
+
+class _Windows:
+    """The counts in windows of one length."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._subjects: list[str] = []  # the same, to choose from
+
+    def count(self, subject: str, window: int) -> int:
         counts = self._counts
+        if subject not in counts:
+            if len(counts) >= MAX_COUNTED:
+                self._forget_one(window)
+            self._subjects.append(subject)
         counted_in, count = counts.get(subject, (window, 0))
         count = count + 1 if counted_in == window else 1
         counts[subject] = (window, count)
-        counts.move_to_end(subject)
-        if len(counts) > MAX_COUNTED:
-            counts.popitem(last=False)
         return count
+
+    def _forget_one(self, window: int) -> None:
+        """Of some chosen at random, forget the one with the fewest requests, as Redis does.
+
+        Whoever wants his own count forgotten has to bring most of the others as far first.
+        """
+        subjects = self._subjects
+        chosen = choices(range(len(subjects)), k=CANDIDATES)  # noqa: S311 - nothing secret
+        index = min(chosen, key=lambda one: self._requests(subjects[one], window))
+        del self._counts[subjects[index]]
+        subjects[index] = subjects[-1]
+        subjects.pop()
+
+    def _requests(self, subject: str, window: int) -> int:
+        counted_in, count = self._counts[subject]
+        # Windows of another subject begin at another moment: the next one may be on already.
+        return count if abs(window - counted_in) <= 1 else 0
 
 
 def redis_pool(url: str) -> BlockingConnectionPool:

@@ -34,11 +34,12 @@ from src.auth.models import FailureCount
 from src.clock import Clock, elapsed
 from src.config import Settings
 from src.database import Database
+from src.peer import counted_networks
 from src.shapes import Shape
 from src.statements import Read
 
 FORGOTTEN_AFTER = timedelta(days=1)
-# One failure less of what no success clears: people behind one address mistype every day.
+# After so long an address has one failure less: people behind one mistype every day.
 LEAK = timedelta(minutes=1)
 MAX_DOUBLINGS = 30
 
@@ -61,6 +62,8 @@ class Guesser:
     subject: str
     free: int
     cleared: bool = True
+    # One failure less in so much time, of what no success clears.
+    leak: timedelta = LEAK
 
     @property
     def key(self) -> bytes:
@@ -77,7 +80,15 @@ def password_guessers(account: str, network: str, settings: Settings) -> list[Gu
     return [
         Guesser(f"account:{account}", settings.failures_per_account),
         # Whoever has an account of his own must not clear his address by signing in to it.
-        Guesser(f"address:{network}", settings.failures_per_address, cleared=False),
+        *(
+            Guesser(
+                f"address:{one}",
+                settings.failures_per_address * times,
+                cleared=False,
+                leak=LEAK / times,
+            )
+            for one, times in counted_networks(network)
+        ),
         Guesser(f"pair:{account} {network}", settings.failures_per_pair),
     ]
 
@@ -152,7 +163,7 @@ class Backoff:
         for guesser in guessers:
             count, last_at = counts.get(guesser.key, (0, now))
             waited = elapsed(last_at, now)
-            leaked = 0 if guesser.cleared else waited // LEAK
+            leaked = 0 if guesser.cleared else waited // guesser.leak
             if (too_many := count - leaked - guesser.free) >= 0:
                 wait = max(wait, self._delay(too_many) - waited)
         if wait > timedelta(0):
@@ -168,7 +179,7 @@ class Backoff:
         seconds_waited = func.greatest(extract("epoch", now - FailureCount.last_at), 0)
         count: ColumnElement[int] = FailureCount.count.expression
         if not guesser.cleared:
-            leaked = cast(func.floor(seconds_waited / LEAK.total_seconds()), Integer)
+            leaked = cast(func.floor(seconds_waited / guesser.leak.total_seconds()), Integer)
             count = func.greatest(count - leaked, 0)
         delay = func.least(
             func.power(2, func.least(count - guesser.free, MAX_DOUBLINGS)),

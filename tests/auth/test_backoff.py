@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import Delete, Executable, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.backoff import Backoff, Guesser
+from src.auth.backoff import LEAK, Backoff, Guesser
 from src.auth.exceptions import TooManyFailuresError
 from src.auth.hashing import PasswordHasher
 from src.config import Settings
@@ -135,6 +135,19 @@ async def test_after_a_day_all_is_forgotten(client: httpx.AsyncClient, clock: Fr
     await fail(client, "ann", PER_PAIR)
     clock.advance(timedelta(days=1))
     await fail(client, "ann", PER_PAIR)
+
+
+async def test_the_networks_of_one_customer_are_counted_together(
+    client: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    for number in range(4 * PER_ADDRESS):
+        address = f"2001:db8:1:{number:x}::1"
+        await fail(client, f"nobody-{number}", 1, address=address)
+    assert wait_of(await guess(client, "ann", PASSWORD, address="2001:db8:1:ff::1")) == 1
+    pair(await guess(client, "bob", PASSWORD, address="2001:db8:1:100::1"))
+    clock.advance(LEAK / 4)
+    await fail(client, "nobody", 1, address="2001:db8:1:fe::1")
+    assert wait_of(await guess(client, "ann", PASSWORD, address="2001:db8:1:ff::1")) == 1
 
 
 async def test_one_account_is_counted_over_many_addresses(

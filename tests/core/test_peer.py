@@ -9,7 +9,15 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from src.config import Settings
-from src.peer import MAX_NAME, UNKNOWN_DEVICE, Network, Peer, PeerDep, peer_address
+from src.peer import (
+    MAX_NAME,
+    UNKNOWN_DEVICE,
+    Network,
+    Peer,
+    PeerDep,
+    counted_networks,
+    peer_address,
+)
 from tests.core.support import small_app
 
 PROXY = "10.0.0.1"
@@ -107,10 +115,30 @@ def test_without_a_network_there_is_no_address() -> None:
         ("203.0.113.7", "203.0.113.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("64:ff9b::203.0.113.7", "203.0.113.7"),
+        ("2002:cb00:7107:1:2:3:4:5", "203.0.113.7"),
+        ("64:ff9b::1:0:0", "64:ff9b::/64"),
     ],
 )
-def test_one_customer_of_ipv6_is_one_network(address: str, network: str) -> None:
+def test_one_customer_is_one_network_in_every_way_to_write_it(address: str, network: str) -> None:
     assert Peer(address, "").network == network
+
+
+def test_what_stands_for_an_address_of_a_proxy_is_no_proxy() -> None:
+    for client in ("2002:a00:1::1", "64:ff9b::a00:1"):
+        assert peer_address(scope(client, "203.0.113.7"), TRUSTED) == client
+
+
+def test_the_networks_around_are_counted_too() -> None:
+    assert counted_networks(Peer("2001:db8:12:3456::7", "").network) == [
+        ("2001:db8:12:3456::/64", 1),
+        ("2001:db8:12:3400::/56", 4),
+        ("2001:db8:12::/48", 16),
+    ]
+    assert counted_networks("203.0.113.7") == [("203.0.113.7", 1)]
+    assert counted_networks("unknown") == [("unknown", 1)]
 
 
 @pytest.mark.parametrize(

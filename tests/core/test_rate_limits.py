@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from ipaddress import ip_network
@@ -197,9 +198,50 @@ async def test_the_addresses_of_one_customer_are_one(bare_app: FastAPI) -> None:
         assert (await client.get("/nope")).status_code == 429
     async with at(bare_app, "2001:db8:1:2::1") as client:
         assert (await client.get("/nope")).status_code == 404
-    async with at(bare_app, "::ffff:203.0.113.7") as mapped, at(bare_app) as plain:
-        await spend(mapped)
+
+
+@pytest.mark.parametrize(
+    "written", ["::ffff:203.0.113.7", "64:ff9b::cb00:7107", "2002:cb00:7107::1"]
+)
+async def test_an_address_is_one_in_every_way_to_write_it(bare_app: FastAPI, written: str) -> None:
+    async with at(bare_app, written) as client, at(bare_app) as plain:
+        await spend(client)
         assert (await plain.get("/nope")).status_code == 429
+
+
+async def send_from(
+    app: FastAPI, addresses: Iterable[str], count: int, path: str | None = None
+) -> Counter[int]:
+    """The statuses of so many requests from each address."""
+    statuses: Counter[int] = Counter()
+    for address in addresses:
+        async with at(app, address) as client:
+            for _ in range(count):
+                answer = await (client.post(path) if path else client.get("/nope"))
+                statuses[answer.status_code] += 1
+    return statuses
+
+
+async def test_many_networks_of_one_customer_are_limited_together(bare_app: FastAPI) -> None:
+    households = [f"2001:db8:1:{number:x}00::1" for number in range(6)]
+    rooms = [f"2001:db8:1:{number:x}::1" for number in range(6)]
+    assert await send_from(bare_app, rooms, LIMIT) == {404: 4 * LIMIT, 429: 2 * LIMIT}
+    assert await send_from(bare_app, households[1:2], LIMIT) == {404: LIMIT}
+    sites = [f"2001:db8:1:{number:x}::1" for number in range(0x200, 0x1000, 0x40)]
+    assert (await send_from(bare_app, sites, LIMIT))[404] == 11 * LIMIT
+    assert await send_from(bare_app, ["2001:db8:2::1"], LIMIT) == {404: LIMIT}
+
+
+async def test_so_are_mails(bare_app: FastAPI) -> None:
+    rooms = [f"2001:db8:1:{number:x}::1" for number in range(6)]
+    statuses = await send_from(bare_app, rooms, MAILS, MAILING_PATHS[0])
+    assert statuses[429] == 2 * MAILS
+
+
+async def test_one_that_sends_too_much_leaves_its_neighbours_theirs(bare_app: FastAPI) -> None:
+    await send_from(bare_app, ["2001:db8:1:1::1"], 20 * LIMIT)
+    neighbours = ["2001:db8:1:2::1", "2001:db8:1:100::1"]
+    assert await send_from(bare_app, neighbours, LIMIT) == {404: 2 * LIMIT}
 
 
 async def test_an_account_is_counted_wherever_it_comes_from(
@@ -303,15 +345,42 @@ async def test_production_without_trusted_proxies_is_warned(
     assert not caplog.records
 
 
-async def test_a_flood_of_addresses_takes_bounded_memory_and_hides_nobody(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def few_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for a hundred subjects."""
     monkeypatch.setattr(request_counts, "MAX_COUNTED", 100)
+
+
+async def test_a_flood_of_addresses_takes_bounded_memory_and_hides_nobody(
+    few_counted: None,
+) -> None:
     counts = MemoryCounts()
     for number in range(5000):
         await counts.count(f"address:{number}", 1, 60)
         assert await counts.count("address:busy", 1, 60) == number + 1
-    assert len(counts._counts) == 100
+    [windows] = counts._by_length.values()
+    assert len(windows._counts) == len(windows._subjects) == 100
+    assert set(windows._counts) == set(windows._subjects)
+
+
+async def test_a_flood_of_addresses_does_not_make_a_limit_forgotten(few_counted: None) -> None:
+    counts = MemoryCounts()
+    for _ in range(LIMIT):
+        await counts.count("address:limited", 7, 60)
+    for number in range(5000):
+        await counts.count(f"address:{number}", 7 + number % 2, 60)
+        await counts.count(f"address:{number}", 7 + number % 2, 60)
+    assert await counts.count("address:limited", 7, 60) == LIMIT + 1
+
+
+async def test_counts_whose_window_is_over_make_room(few_counted: None) -> None:
+    counts = MemoryCounts()
+    for number in range(100):
+        for _ in range(LIMIT):
+            await counts.count(f"address:{number}", 7, 60)
+    for number in range(1000):
+        await counts.count(f"address:new-{number % 50}", 9, 60)
+    assert await counts.count("address:new-0", 9, 60) > LIMIT
 
 
 async def test_many_addresses_do_not_slow_a_request() -> None:
