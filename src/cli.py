@@ -27,6 +27,7 @@ from src.database import open_database
 from src.exceptions import AppError
 from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
 from src.jobs import JobContext, Worker
+from src.localhost import bind
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
 
@@ -44,6 +45,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if sockets:
+            self._log_started_message(sockets)
         if self._settings.environment == "local":
             url = self._settings.public_url
             print(
@@ -57,7 +60,7 @@ class Server(uvicorn.Server):
 def serve() -> None:
     """Migrate a local database, then serve until a signal ends it."""
     settings = Settings()
-    asyncio.run(_require_free_port(settings))
+    sockets = _bind(settings)
     if settings.environment == "local":
         migrate()
     BoundedHttpProtocol.max_connections = _room_for_clients(settings)
@@ -75,25 +78,22 @@ def serve() -> None:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     with suppress(KeyboardInterrupt):
-        Server(config, settings).run()
+        Server(config, settings).run(sockets)
 
 
-async def _require_free_port(settings: Settings) -> None:
-    """Find out before anything is started; uvicorn itself listens last.
+def _bind(settings: Settings) -> list[socket.socket]:
+    """Take the port before anything is started; uvicorn listens last.
 
     Raises:
         OSError: the server could not listen.
     """
     try:
-        server = await asyncio.get_running_loop().create_server(
-            asyncio.Protocol, settings.host, settings.port, start_serving=False
-        )
+        return bind(settings.host, settings.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {settings.port} of {settings.host} is taken: set PORT to a free one"
             raise RuntimeError(message) from None
         raise
-    server.close()
 
 
 def _room_for_clients(settings: Settings) -> int:

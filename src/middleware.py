@@ -64,7 +64,8 @@ class EnvelopeMiddleware:
         request_id = _request_id(scope["headers"])
         token = request_id_variable.set(request_id)
         method: str = scope["method"]
-        scope = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
+        state = {"request_id": request_id, "public_path": self._settings.public_path}
+        scope = {**scope, "state": {**scope.get("state", {}), **state}}
         if method == "HEAD":
             scope["method"] = "GET"
         # Patterns of routes match before a newline at the end, too: let it stay encoded.

@@ -66,4 +66,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = answer
+    if path := app.state.settings.public_path:
+        document["servers"] = [{"url": path}]
+        for scheme in document["components"]["securitySchemes"].values():
+            for flow in scheme["flows"].values():
+                flow["tokenUrl"] = path + flow["tokenUrl"]
     return document

@@ -8,6 +8,7 @@ from src.auth.oauth_schemas import AuthorizationServer, Introspection, JsonWebKe
 from src.auth.token_request import MFA_GRANT, form_schema, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
+from src.exceptions import NotFoundError
 from src.permissions import SCOPES
 from src.responses import DocumentResponse
 from src.security import TOKEN_URL
@@ -80,3 +81,11 @@ async def read_metadata(settings: SettingsDep) -> DocumentResponse:
         introspection_endpoint_auth_methods_supported=WITH_SECRET,
     )
     return DocumentResponse(metadata.model_dump(), headers=KEPT_A_WHILE)
+
+
+@well_known_router.get("/oauth-authorization-server{path:path}", include_in_schema=False)
+async def read_metadata_of_path(path: str, settings: SettingsDep) -> DocumentResponse:
+    """The same where clients look for an issuer with a path (RFC 8414, section 3.1)."""
+    if path != settings.public_path:
+        raise NotFoundError
+    return await read_metadata(settings)

@@ -1,6 +1,6 @@
 """The pages behind mailed links, for when no front end is set. Reading one changes nothing."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse
 
 from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES
@@ -19,24 +19,24 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.api_route(PAGES["confirm"], methods=["GET", "HEAD"])
-async def confirm_email_page() -> HTMLResponse:
+async def confirm_email_page(request: Request) -> HTMLResponse:
     """A button, and a password field for a browser other than the one that registered.
 
     The token stays in the address, where the page's script reads it when the button is pressed.
     """
-    return page("auth/confirm_email.html", csp=PAGE_CSP)
+    return page("auth/confirm_email.html", request, csp=PAGE_CSP)
 
 
 @router.api_route(PAGES["reset"], methods=["GET", "HEAD"])
-async def reset_password_page() -> HTMLResponse:
+async def reset_password_page(request: Request) -> HTMLResponse:
     """A field for the new password; the token stays in the address here too."""
-    return page("auth/reset_password.html", csp=PAGE_CSP)
+    return page("auth/reset_password.html", request, csp=PAGE_CSP)
 
 
 @router.api_route(FORGOT_PASSWORD_PAGE, methods=["GET", "HEAD"])
-async def forgot_password_page() -> HTMLResponse:
+async def forgot_password_page(request: Request) -> HTMLResponse:
     """A field for the address to which the link goes."""
-    return page("auth/forgot_password.html", csp=PAGE_CSP)
+    return page("auth/forgot_password.html", request, csp=PAGE_CSP)
 
 
 @router.get("/account-pages/{name}")

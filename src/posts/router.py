@@ -14,6 +14,7 @@ from src.posts.reads import FULL, list_posts, page_length, read_post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
 from src.posts.service import create_post
+from src.public_path import path_of
 from src.responses import IfMatchDep, versioned
 from src.schemas import Id, Page
 from src.security import OptionalPrincipal, require
@@ -57,7 +58,7 @@ async def create(
             FULL.of_values(post, author=writer.user),
             post["version"],
             status=201,
-            headers={"Location": f"{request.scope['path']}/{post['id']}"},
+            headers={"Location": f"{path_of(request.scope)}/{post['id']}"},
         )
 
     return await idempotency.once(answer)

@@ -25,7 +25,7 @@ if (russian) {
 export async function post(path, body) {
   if (body.token === "") return "invalid_token";
   try {
-    const response = await fetch(`/api/v1${path}`, {
+    const response = await fetch(new URL(`../api/v1${path}`, import.meta.url), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
