@@ -24,8 +24,8 @@ from src.auth import commands
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
-from src.exceptions import AppError
-from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
+from src.exceptions import AppError, DatabaseRefusedError
+from src.http_protocol import MAX_CONNECTIONS, HttpProtocol
 from src.jobs import JobContext, Worker
 from src.localhost import bind
 from src.mail.gateway import Mailer
@@ -63,17 +63,18 @@ def serve() -> None:
     sockets = _bind(settings)
     if settings.environment == "local":
         migrate()
-    BoundedHttpProtocol.max_connections = _room_for_clients(settings)
+    elif settings.database_url:
+        asyncio.run(_require_accepting_database(settings))
+    HttpProtocol.max_connections = _room_for_clients(settings)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttpProtocol,
+        http=HttpProtocol,
         ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,
         server_header=False,
-        date_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
@@ -96,6 +97,11 @@ def _bind(settings: Settings) -> list[socket.socket]:
         raise
 
 
+async def _require_accepting_database(settings: Settings) -> None:
+    async with open_database(settings) as database:
+        await database.require_accepting()
+
+
 def _room_for_clients(settings: Settings) -> int:
     """How many connections of clients the process has descriptors for, up to MAX_CONNECTIONS."""
     own = OWN_DESCRIPTORS + 2 * settings.database_pool_size + settings.read_pool_size
@@ -114,6 +120,7 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     async with open_database(settings) as database:
+        await database.require_accepting()
         running = Worker(
             TASKS, SCHEDULES, JobContext(settings, database, Mailer(settings), Clock())
         )
@@ -161,6 +168,8 @@ def main() -> None:
     except ValidationError as error:
         reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
+    except DatabaseRefusedError as error:
+        parser.exit(2, f"The settings are not right:\n  {error}\n")
     except (RuntimeError, OSError, AppError) as error:
         parser.exit(1, f"{str(error) or type(error).__name__}\n")
     except DBAPIError as error:

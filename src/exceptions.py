@@ -125,10 +125,21 @@ class OverloadedError(AppError):
 
 
 class DatabaseUnavailableError(OverloadedError):
-    """PostgreSQL cannot be reached."""
+    """PostgreSQL cannot be reached; `reason` is the kind of error, for the log."""
 
     code = "database_unavailable"
     title = "The database cannot be reached"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class DatabaseRefusedError(DatabaseUnavailableError):
+    """PostgreSQL, or its client, takes no connection with DATABASE_URL."""
+
+    def __str__(self) -> str:
+        return f"DATABASE_URL: no connection with it, look at all of its parts ({self.reason})"
 
 
 _BY_STATUS = {
@@ -289,17 +300,13 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             | asyncpg.InterfaceError()
             | asyncpg.InternalClientError()  # the connection was cut off in mid-conversation
         ):
-            return _respond_unavailable(request, cause)
+            return await _handle_outage(request, DatabaseUnavailableError(type(cause).__name__))
     raise error
 
 
 async def _handle_outage(request: Request, error: DatabaseUnavailableError) -> Response:
-    return _respond_unavailable(request, error.__cause__)
-
-
-def _respond_unavailable(request: Request, cause: BaseException | None) -> Response:
-    logger.warning("database unavailable: %s", type(cause).__name__)
-    return _respond(request, DatabaseUnavailableError())
+    logger.warning("database unavailable: %s", error.reason)
+    return _respond(request, error)
 
 
 async def _handle_pool_timeout(request: Request, _: PoolTimeoutError) -> Response:

@@ -121,8 +121,8 @@ class Idempotency:
         row = {"user_id": self.user_id, "key": self.key, "oldest": self.now - KEPT}
         kept = await _find(self.transaction, row, self.request_hash)
         if kept is None:
-            await _forget.run(self.transaction, row)
             kept = await answer()
+            await _forget.run(self.transaction, row)  # after the user's row is locked, if it is
             await self._keep(kept)
         return kept
 

@@ -53,7 +53,8 @@ def local_url(host: str, port: int) -> str:
     everywhere = any(host == _everywhere(address) for address in addresses)
     if everywhere or host in addresses:
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}" if port else f"http://{name}"  # 0: known once it listens
 
 
 def _everywhere(address: str) -> str:

@@ -29,6 +29,7 @@ from src.cors import ExactCORSMiddleware
 from src.database import open_database
 from src.health import router as health_router
 from src.jobs import JobContext, Task, Worker
+from src.json_bodies import refuse_repeated_members
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
@@ -118,8 +119,9 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.settings = settings
     app.state.clock = clock or Clock()
     app.state.personal_data = PERSONAL_DATA
+    refusals = [Depends(refuse_unknown_query), Depends(refuse_repeated_members)]
     for router in API_ROUTERS:
-        app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_unknown_query)])
+        app.include_router(router, prefix=API_PREFIX, dependencies=refusals)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
     app.include_router(well_known_router)
@@ -129,7 +131,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     exceptions.install(app)
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
-    app.add_middleware(GuardMiddleware, settings=settings)
+    app.add_middleware(GuardMiddleware, settings=settings, routers=API_ROUTERS, prefix=API_PREFIX)
     if settings.rate_limit_enabled:
         limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
         app.add_middleware(

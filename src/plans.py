@@ -27,6 +27,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src import json_bodies
 from src.queries import query_names
 
 
@@ -251,7 +252,7 @@ async def _parsed_body(body: Any, request: Request) -> Any:
     if media_type.strip().lower() != "application/json":
         raise UnplannedError
     try:
-        document = orjson.loads(await request.body())
+        document = json_bodies.loads(await request.body())
     except orjson.JSONDecodeError:
         raise UnplannedError from None
     value, errors = body.validate(document, loc=("body",))

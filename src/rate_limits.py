@@ -74,6 +74,7 @@ class RateLimits:
         counts = self._shared or MemoryCounts()
         self.requests = Limit(settings.rate_limit, counts, clock)
         self.mails = Limit(settings.rate_limit_mails, counts, clock)
+        self.usernames = Limit(settings.rate_limit_usernames, counts, clock)
         if settings.environment == "production" and not settings.trusted_proxies:
             logger.warning("without TRUSTED_PROXIES, all callers behind a proxy share one limit")
 
@@ -112,6 +113,14 @@ class Tally:
         if not self._account_counted:
             self._account_counted = True
             self._take(await self._limits.requests.count(f"account:{user_id}"))
+
+    async def count_lookup(self, network: str) -> None:
+        """Count a question whether a username can be taken, by where it comes from.
+
+        Raises:
+            RateLimitedError: one too many.
+        """
+        self._take(await self._limits.usernames.count(f"usernames:{network}"))
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is left of the tightest limit."""
@@ -173,3 +182,14 @@ async def count_account(scope: Scope, user_id: object) -> None:
     tally: Tally | None = scope["state"].get(_STATE)
     if tally:
         await tally.count_account(user_id)
+
+
+async def count_lookup(scope: Scope, network: str) -> None:
+    """Count a question about a username, where limits are on.
+
+    Raises:
+        RateLimitedError: one too many.
+    """
+    tally: Tally | None = scope["state"].get(_STATE)
+    if tally:
+        await tally.count_lookup(network)

@@ -109,7 +109,10 @@ def left_out() -> Any:
 class Output(BaseModel):
     """The base of everything that goes out."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # Whatever has a default is sent all the same.
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Page(BaseModel, Generic[Item]):

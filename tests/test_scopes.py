@@ -189,6 +189,7 @@ CALLS: dict[str, list[Call]] = {
     "POST /api/v1/users/{user}/password/force-reset": [
         needs("users:manage", url=f"{API}/users/{{bob_id}}/password/force-reset", status=204)
     ],
+    "GET /api/v1/usernames/{username}": [public(url=f"{API}/usernames/ann")],
     "GET /api/v1/audit-log": [needs("audit:read")],
     "POST /api/v1/users/me/email": [
         own(*PROFILE, json=PROOF | {"new_email": "ann@x.test"}, status=422),

@@ -8,7 +8,8 @@ from pydantic import Field
 from src.auth.schemas import Password
 from src.schemas import Input, Output, Text
 
-Code = Annotated[str, Text(64), Field(description="Of the authenticator app, or a recovery code")]
+AppCode = Annotated[str, Text(64), Field(examples=["123456"])]
+Code = Annotated[AppCode, Field(description="Of the authenticator app, or a recovery code")]
 
 
 class TotpEnrol(Input):
@@ -20,7 +21,7 @@ class TotpEnrol(Input):
 class TotpConfirm(Input):
     """The first code that the app shows."""
 
-    code: Annotated[str, Text(64)]
+    code: AppCode
 
 
 class MfaProof(Input):

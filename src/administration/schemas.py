@@ -15,7 +15,11 @@ def _sorted_without_repeats(roles: list[Role]) -> list[Role]:
     return sorted(set(roles))
 
 
-Roles = Annotated[list[Role], Field(max_length=20), AfterValidator(_sorted_without_repeats)]
+Roles = Annotated[
+    list[Role],
+    Field(max_length=20, examples=[["moderator"]]),
+    AfterValidator(_sorted_without_repeats),
+]
 # A part of a username, a name or an address.
 SearchText = Annotated[str, Text(100)]
 # What an event is called, such as `sign_in.failed`.
@@ -40,7 +44,7 @@ class UserFilter(Input):
 class ManagedUserUpdate(Input):
     """The fields to change; those left out stay as they are."""
 
-    is_active: bool = left_out()
+    is_active: Annotated[bool, Field(examples=[True])] = left_out()
     roles: Roles = left_out()
 
 

@@ -13,6 +13,14 @@ class InvalidLinkError(AppError):
     title = "This link is not valid any more"
 
 
+class EmailAlreadyConfirmedError(AppError):
+    """The mailed link has confirmed its address already, or another link to it has."""
+
+    status = 400
+    code = "email_already_confirmed"
+    title = "This address is confirmed already: sign in"
+
+
 class ConfirmationProofRequiredError(AppError):
     """The link is good, but whoever follows it has to show that the account is his."""
 
@@ -118,7 +126,10 @@ class InvalidClientError(TokenError):
     title = "The client is not known"
 
     def __init__(self) -> None:
-        super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
+        super().__init__(
+            "A front end is the client plaza, or names none; any other sends its secret",
+            **{"WWW-Authenticate": 'Basic realm="plaza"'},
+        )
 
 
 class ClientNotAllowedError(TokenError):

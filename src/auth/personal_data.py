@@ -39,6 +39,7 @@ _EMAIL_LINK = Shape(
         "locale": EmailLink.locale,
         "created_at": EmailLink.created_at,
         "expires_at": EmailLink.expires_at,
+        "used_at": EmailLink.used_at,
     }
 )
 _SECOND_FACTOR = Shape(

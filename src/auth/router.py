@@ -69,8 +69,11 @@ async def resend_confirmation(
     registrations: RegistrationServiceDep,
     accept_language: AcceptLanguage = "en",
 ) -> ResendRead:
-    """Mail a new confirmation link; older ones are dead. The same for unknown addresses."""
-    await registrations.resend(data.email, preferred_locale(accept_language))
+    """Mail a new confirmation link; older ones are dead. The same for unknown accounts.
+
+    An account that is confirmed already is told that by mail.
+    """
+    await registrations.resend(data.name, preferred_locale(accept_language))
     return ResendRead()
 
 

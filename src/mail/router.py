@@ -1,14 +1,17 @@
 """The local mailbox in a browser, or as JSON for scripts and tests. Never part of production."""
 
 import asyncio
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 from pydantic import BaseModel
 
+from src.config import Settings
 from src.dependencies import SettingsDep
-from src.exceptions import NotFoundError
+from src.exceptions import AppError, NotFoundError
 from src.mail.mailbox import Mailbox, StoredMail
 from src.templating import TEMPLATES_DIR, page
 
@@ -22,8 +25,44 @@ MAIL_CSP = (
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
+_PORT = re.compile(r":[0-9]*$")
 
-router = APIRouter(prefix="/dev/mailbox", include_in_schema=False)
+
+class LocalOnlyError(AppError):
+    """The page that asks may be of another site."""
+
+    status = 403
+    code = "local_only"
+    title = "The local mailbox answers only to its own machine"
+
+
+async def require_local_page(request: Request, settings: SettingsDep) -> None:
+    """Keep the mails, whose links open accounts, from pages of other sites.
+
+    Such a page reads what is here once its own name leads to this machine (DNS rebinding), but then
+    `Host` is that name. Otherwise browsers say who asks (Fetch Metadata); a link may lead here,
+    since the page it is on sees nothing of it.
+
+    Raises:
+        LocalOnlyError: it is or may be one.
+    """
+    hosts = [_PORT.sub("", host).lower() for host in request.headers.getlist("host")]
+    if len(hosts) != 1 or hosts[0] not in _hosts(settings):
+        raise LocalOnlyError(f"Open it at {settings.public_url}, or set PUBLIC_URL to its address")
+    fetch = {name: request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest")}
+    is_link = request.method == "GET" and (fetch["mode"], fetch["dest"]) == ("navigate", "document")
+    if fetch["site"] == "cross-site" and not is_link:
+        raise LocalOnlyError("A page of another site asked for it")
+
+
+def _hosts(settings: Settings) -> set[str]:
+    return LOCAL_HOSTS | {_PORT.sub("", urlsplit(settings.public_url).netloc).lower()}
+
+
+router = APIRouter(
+    prefix="/dev/mailbox", include_in_schema=False, dependencies=[Depends(require_local_page)]
+)
 
 
 class MailList(BaseModel):

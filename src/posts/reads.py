@@ -126,11 +126,12 @@ def _list_read(status: str, fields: str, limit: int, given: frozenset[str]) -> R
         "viewer_id": Post.author_id == bindparam("viewer_id"),
         "at": tuple_(at, Post.id) < tuple_(bindparam("at"), bindparam("id")),
     }
+    of_status = [] if status == "any" else [Post.status == literal_column(f"'{status}'")]
 
     def narrow(rows: Select[Any]) -> Select[Any]:
         return (
             rows.join(User, User.id == Post.author_id)
-            .where(Post.status == literal_column(f"'{status}'"), Post.deleted_at.is_(None))
+            .where(*of_status, Post.deleted_at.is_(None))
             .where(*(condition for name, condition in conditions.items() if name in given))
             .order_by(at.desc(), Post.id.desc())
             .limit(literal_column(str(limit)))

@@ -5,14 +5,16 @@ from typing import Annotated
 from fastapi import Depends, Security
 
 from src.database import SessionDep
-from src.dependencies import ClockDep
+from src.dependencies import ClockDep, SettingsDep
 from src.security import Principal, SessionPrincipal, current_principal, session_principal
 from src.users.service import UserService
 
 
-async def get_user_service(session: SessionDep, clock: ClockDep) -> UserService:
+async def get_user_service(
+    session: SessionDep, settings: SettingsDep, clock: ClockDep
+) -> UserService:
     """The user service on the request's session."""
-    return UserService(session, clock)
+    return UserService(session, settings, clock)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
@@ -13,6 +13,7 @@ from src.schemas import Input, Output, Text, left_out
 from src.users.emails import MAX_EMAIL_LENGTH, normalize_email
 from src.validation_settings import validation_settings
 
+MAX_PROFILE_BYTES = 32 * 1024  # in JSON: the longest bio takes it when its letters are escaped
 MIN_USERNAME_LENGTH = 3
 MAX_USERNAME_LENGTH = 32
 _NOT_IN_A_USERNAME = re.compile("[^A-Za-z0-9_-]")
@@ -30,22 +31,36 @@ def _username(raw: str) -> str:
 
 
 def _email(raw: str) -> str:
-    settings = validation_settings()
+    settings = validation_settings.get()
     in_tests = settings is not None and settings.environment == "test"
     return normalize_email(raw, test_environment=in_tests)
+
+
+def _mailable(email: str) -> str:
+    settings = validation_settings.get()
+    if settings and not settings.smtputf8 and not email.rpartition("@")[0].isascii():
+        raise invalid("email_not_ascii")
+    return email
 
 
 Username = Annotated[
     str,
     AfterValidator(_username),
-    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{3,32}$"}),
+    Field(examples=["ann"], json_schema_extra={"pattern": "^[A-Za-z0-9_-]{3,32}$"}),
 ]
-DisplayName = Annotated[str, Text(80)]
-Bio = Annotated[str, Text(2000, lines=True, empty=True)]
+DisplayName = Annotated[str, Text(80), Field(examples=["Ann Newcomer"])]
+Bio = Annotated[str, Text(2000, lines=True, empty=True), Field(examples=["I write about boats."])]
 # An address in the one form in which the same mailbox always compares equal.
 Email = Annotated[
-    str, AfterValidator(_email), Field(json_schema_extra={"maxLength": MAX_EMAIL_LENGTH})
+    str,
+    AfterValidator(_email),
+    Field(
+        examples=["ann@example.com"],
+        json_schema_extra={"format": "email", "maxLength": MAX_EMAIL_LENGTH},
+    ),
 ]
+# One that is to be an account's: our mail has to reach it, maybe without SMTPUTF8.
+NewEmail = Annotated[Email, AfterValidator(_mailable)]
 
 
 class UserUpdate(Input):
@@ -63,13 +78,23 @@ class UserRead(Output):
     id: UUID
     email: str
     email_verified: bool
+    email_undeliverable_at: Annotated[
+        datetime | None, Field(description="Since when the address takes no mail")
+    ]
     username: str
+    requested_username: Annotated[
+        str | None,
+        Field(
+            description="What you asked for when you registered, if somebody was faster; null once"
+            " you have set a username"
+        ),
+    ]
     display_name: str
     bio: str
     locale: Locale
     roles: list[str]
     mfa_enabled: bool
-    avatar_url: str | None = None
+    avatar_url: str | None
     posts_count: int
     version: int
     created_at: datetime
@@ -93,9 +118,16 @@ class UserProfile(Output):
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None = None
+    avatar_url: str | None
     posts_count: int
-    followers_count: int = 0
-    following_count: int = 0
-    following: bool = False
+    followers_count: int
+    following_count: int
+    following: bool
     created_at: datetime
+
+
+class UsernameRead(Output):
+    """Whether a username can be taken, and if not, why."""
+
+    available: bool
+    reason: Literal["taken", "reserved", "invalid"] | None

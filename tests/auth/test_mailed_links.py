@@ -83,6 +83,25 @@ async def test_without_a_front_end_the_link_leads_to_our_page(
     assert mail.links[0] in (mail.html or "")
 
 
+async def test_password_managers_find_the_page_for_a_new_password(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/.well-known/change-password")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "http://plaza.test/forgot-password"
+    assert (await client.get(answer.headers["location"])).status_code == 200
+    # By this they tell whether the server says 200 to everything.
+    unknown = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"
+    assert (await client.get(unknown)).status_code == 404
+
+
+async def test_no_field_of_our_pages_cuts_what_is_pasted(client: httpx.AsyncClient) -> None:
+    for path in ("/confirm-email", "/reset-password", "/forgot-password"):
+        page = await client.get(path)
+        assert "<input" in page.text
+        assert "maxlength" not in page.text
+
+
 class TestWithAFrontEnd:
     """FRONTEND_URL is set, here with a path and a slash too many."""
 
@@ -103,6 +122,11 @@ class TestWithAFrontEnd:
         await client.post(REGISTER, json=ANN | {"email": "known@x.test"})
         [notice] = await inbox.mails("known@x.test", 1)
         assert notice.links == ["https://app.example.test/shop"]
+
+    async def test_password_managers_are_led_there(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/.well-known/change-password", headers={"Host": "evil.test"})
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "https://app.example.test/shop/forgot-password"
 
 
 async def test_the_browsers_language_is_the_mails(client: httpx.AsyncClient, inbox: Inbox) -> None:

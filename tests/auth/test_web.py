@@ -233,9 +233,7 @@ class TestSigningIn:
         monkeypatch: pytest.MonkeyPatch,
         kind: str,
     ) -> None:
-        async def verify(
-            _: SecondFactor, user: User, sent: str, known_device: object = None
-        ) -> None:
+        async def verify(_: SecondFactor, user: User, sent: str, *, known_device: bool) -> None:
             if sent != "123456":
                 raise InvalidMfaCodeError
 
@@ -301,6 +299,7 @@ class TestRefreshing:
         await log_in(browser)
         stolen = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
         access = (await browser.post(REFRESH)).json()["access_token"]
+        assert (await whoami(browser, access)).status_code == 200
         newest = browser.cookies[COOKIE]
         clock.advance(timedelta(seconds=11))
         browser.cookies.clear()

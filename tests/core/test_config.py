@@ -128,6 +128,7 @@ def test_settings_show_no_secret(production: pytest.MonkeyPatch) -> None:
         ("BCRYPT_ROUNDS", "31"),
         ("PASSWORD_THREADS", "0"),
         ("ACCESS_TOKEN_LIFETIME", "soon"),
+        ("RESERVED_USERNAMES", "acme,a c me"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "null"),
         ("CORS_ORIGINS", "https://app.example/path"),

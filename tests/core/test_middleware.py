@@ -100,7 +100,16 @@ async def test_only_an_https_address_asks_for_https(plain_settings: Settings) ->
     settings = plain_settings.model_copy(update={"public_url": "https://plaza.test"})
     async with talking_to(small_app(settings)) as client:
         header = (await client.get("/nope")).headers["strict-transport-security"]
-    assert int(header.split(";")[0].removeprefix("max-age=")) >= 31_536_000
+    assert header == "max-age=31536000"
+
+
+async def test_the_hosts_below_ask_for_https_only_if_a_setting_says_so(
+    plain_settings: Settings,
+) -> None:
+    update = {"public_url": "https://plaza.test", "hsts_include_subdomains": True}
+    async with talking_to(small_app(plain_settings.model_copy(update=update))) as client:
+        header = (await client.get("/nope")).headers["strict-transport-security"]
+    assert header == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])

@@ -16,6 +16,7 @@ from src import exceptions
 from src.config import Settings
 from src.database import get_session, get_transaction
 from src.exceptions import AppError
+from src.json_bodies import refuse_repeated_members
 from src.main import API_ROUTERS
 from src.plans import Plan, PlanMiddleware
 from src.schemas import Input
@@ -188,6 +189,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/things", {"content": b'{"name": "\\ud800"}', "headers": JSON}),
     ("POST", "/things", {"content": b'{"name": "a", "ratio": NaN}', "headers": JSON}),
     ("POST", "/things", {"content": b'{"name": "a", "name": "b"}', "headers": JSON}),
+    ("POST", "/things", {"content": b'{"name": "a", "n\\u0061me": "b"}', "headers": JSON}),
+    ("POST", "/things", {"content": b'{"name": "a:b"}', "headers": JSON}),
     ("POST", "/things", {"content": b'{"name": "a", "number": 1e3}', "headers": JSON}),
     ("POST", "/things", {"content": b'{"name":"a","number":' + b"9" * 30 + b"}", "headers": JSON}),
     ("POST", "/things", {"content": b'{"name":"a","ratio":' + b"9" * 400 + b"}", "headers": JSON}),
@@ -227,7 +230,8 @@ def app_of(settings: Settings, *, planned: bool) -> FastAPI:
     declare_reads(router)
     declare_writes(router)
     app = FastAPI(redirect_slashes=False)
-    app.include_router(router, prefix="/api/v1")
+    refusals = [Depends(refuse_repeated_members)]
+    app.include_router(router, prefix="/api/v1", dependencies=refusals)
     exceptions.install(app)
     if planned:
         app.add_middleware(PlanMiddleware, routers=[router], prefix="/api/v1")

@@ -23,11 +23,12 @@ from tests.core.support import problem_of
 from tests.jobs.processes import free_port
 from tests.support import Accounts, FrozenClock
 
-LIMIT, MAILS = 10, 3
+LIMIT, MAILS, USERNAMES = 10, 3, 4
 LIMITS = {
     "rate_limit_enabled": True,
     "rate_limit": f"{LIMIT}/minute",
     "rate_limit_mails": f"{MAILS}/hour",
+    "rate_limit_usernames": f"{USERNAMES}/minute",
     "cors_origins": ["https://app.test"],
 }
 NAMES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
@@ -269,6 +270,17 @@ async def test_what_may_send_mail_has_a_lower_limit(
         assert told(read)[0] == LIMIT
         clock.advance(timedelta(seconds=reset))
         assert (await client.post(path)).status_code != 429
+
+
+async def test_names_are_asked_for_at_a_lower_limit(app: FastAPI) -> None:
+    async with at(app) as client, at(app, "203.0.113.8") as other:
+        for number in range(USERNAMES):
+            answer = await client.get(f"/api/v1/usernames/ann-{number}")
+            assert answer.status_code == 200
+            assert told(answer)[:2] == (USERNAMES, USERNAMES - number - 1)
+        problem_of(await client.get("/api/v1/usernames/ann"), 429, "rate_limited")
+        assert (await client.get("/nope")).status_code == 404
+        assert (await other.get("/api/v1/usernames/ann")).status_code == 200
 
 
 async def test_turned_off_it_is_not_there(limited: Settings) -> None:

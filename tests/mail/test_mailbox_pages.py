@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from src.config import Settings
+from src.localhost import local_url
 from src.mail.mailbox import Mailbox
 from src.main import create_app
 from tests.mail.support import mailer, message, send_confirmation
@@ -25,7 +26,7 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 def client_of(settings: Settings) -> httpx.AsyncClient:
     """A client of the application with these settings."""
     transport = httpx.ASGITransport(create_app(settings))
-    return httpx.AsyncClient(transport=transport, base_url="http://plaza.test")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:8000")
 
 
 async def test_json_lists_the_newest_first(
@@ -117,6 +118,86 @@ async def test_it_can_be_emptied(client: httpx.AsyncClient, mailbox: Mailbox) ->
     response = await client.delete("/dev/mailbox")
     assert (response.status_code, response.content) == (204, b"")
     assert mailbox.messages() == []
+
+
+async def refusals(client: httpx.AsyncClient, mail_id: str, **headers: str) -> list[str | None]:
+    """What each way to read or delete mail is refused with; None where it is not."""
+    answers = [
+        await client.request(method, f"/dev/mailbox{path}", headers=headers)
+        for method, path in (
+            ("GET", ""),
+            ("GET", f"/{mail_id}"),
+            ("GET", f"/{mail_id}/text"),
+            ("DELETE", ""),
+        )
+    ]
+    return [answer.json()["code"] if answer.is_error else None for answer in answers]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "localhost.evil.example",
+        "localhost@evil.example",
+        "127.0.0.1.evil.example:8000",
+        "[::1].evil.example",
+        "192.168.1.7:8000",
+        "0.0.0.0:8000",
+        "localhost:8000, evil.example",
+        "",
+    ],
+)
+async def test_a_name_that_was_made_to_lead_here_reads_and_deletes_nothing(
+    client: httpx.AsyncClient, mailbox: Mailbox, host: str
+) -> None:
+    mail_id = mailbox.add(message())
+    assert set(await refusals(client, mail_id, Host=host)) == {"local_only"}
+    assert len(mailbox.messages()) == 1
+    page = await client.get("/dev/mailbox", headers={"Host": host} | BROWSER)
+    assert page.status_code == 403
+    assert page.headers["content-type"] == "application/problem+json"
+    assert local_url("127.0.0.1", 8000) in page.json()["detail"]  # where to open it
+
+
+async def test_two_hosts_are_none(client: httpx.AsyncClient) -> None:
+    hosts = [("Host", "localhost:8000"), ("Host", "evil.example")]
+    assert (await client.get("/dev/mailbox", headers=hosts)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]", "[::1]:8000"]
+)
+async def test_each_name_of_this_machine_is_answered(
+    client: httpx.AsyncClient, mailbox: Mailbox, host: str
+) -> None:
+    assert set(await refusals(client, mailbox.add(message()), Host=host)) == {None}
+
+
+async def test_the_public_address_is_answered(settings: Settings, mailbox: Mailbox) -> None:
+    public = settings.model_copy(update={"public_url": "http://Plaza.Lan:8080"})
+    async with client_of(public) as client:
+        assert set(await refusals(client, mailbox.add(message()), Host="plaza.lan:8080")) == {None}
+
+
+async def test_a_page_of_another_site_can_only_lead_here(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    mail_id = mailbox.add(message())
+    for mode, dest in (("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("", "")):
+        foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+        assert set(await refusals(client, mail_id, **foreign)) == {"local_only"}
+    link = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    assert await refusals(client, mail_id, **link) == [None, None, None, "local_only"]
+    assert len(mailbox.messages()) == 1
+    for site in ("same-origin", "same-site", "none"):
+        own = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+        assert (await client.get("/dev/mailbox", headers=own)).status_code == 200
 
 
 async def test_production_has_no_mailbox(tmp_path: Path) -> None:
