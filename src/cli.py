@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from logging.config import fileConfig
 
 import orjson
@@ -60,7 +60,11 @@ class Server(uvicorn.Server):
 def serve() -> None:
     """Migrate a local database, then serve until a signal ends it."""
     settings = Settings()
-    sockets = _bind(settings)
+    with ExitStack() as bound:
+        _serve(settings, [bound.enter_context(one) for one in _bind(settings)])
+
+
+def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     if settings.environment == "local":
         migrate()
     elif settings.database_url:
