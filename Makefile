@@ -30,7 +30,7 @@ $(INSTALLED): requirements/dev.txt
 	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@touch $(INSTALLED)
 
-run: install ## Migrate and serve on HOST:PORT (127.0.0.1:8000)
+run: install ## Migrate and serve on http://localhost:8000, or HOST and PORT
 	$(PY) -m src serve
 
 worker: install ## Run the background jobs in a process of their own

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from logging.config import fileConfig
 
 import orjson
@@ -27,6 +27,7 @@ from src.database import open_database
 from src.exceptions import AppError, DatabaseRefusedError
 from src.http_protocol import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
 from src.jobs import JobContext, Worker
+from src.localhost import bind
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
 
@@ -45,6 +46,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if sockets:
+            self._log_started_message(sockets)
         if self._settings.environment == "local":
             url = self._settings.public_url
             print(
@@ -58,7 +61,11 @@ class Server(uvicorn.Server):
 def serve() -> None:
     """Migrate a local database, then serve until a signal ends it."""
     settings = Settings()
-    asyncio.run(_require_free_port(settings))
+    with ExitStack() as bound:
+        _serve(settings, [bound.enter_context(one) for one in _bind(settings)])
+
+
+def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     if settings.environment == "local":
         migrate()
     elif settings.database_url:
@@ -78,25 +85,22 @@ def serve() -> None:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     with suppress(KeyboardInterrupt):
-        Server(config, settings).run()
+        Server(config, settings).run(sockets)
 
 
-async def _require_free_port(settings: Settings) -> None:
-    """Find out before anything is started; uvicorn itself listens last.
+def _bind(settings: Settings) -> list[socket.socket]:
+    """Take the port before anything is started; uvicorn listens last.
 
     Raises:
         OSError: the server could not listen.
     """
     try:
-        server = await asyncio.get_running_loop().create_server(
-            asyncio.Protocol, settings.host, settings.port, start_serving=False
-        )
+        return bind(settings.host, settings.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {settings.port} of {settings.host} is taken: set PORT to a free one"
             raise RuntimeError(message) from None
         raise
-    server.close()
 
 
 async def _require_accepting_database(settings: Settings) -> None:

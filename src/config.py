@@ -25,7 +25,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from src.localhost import local_url
 from src.mail_addresses import parse_mailbox
+from src.origins import split_origin
 from src.urls import check_database_url, check_redis_url, check_smtp_url, check_web_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -60,8 +62,8 @@ def _rate_limit(value: str) -> str:
 RateLimit = Annotated[str, AfterValidator(_rate_limit)]
 
 
-def _without_trailing_slash(value: str | None) -> str | None:
-    return value.rstrip("/") if value else None
+# A header's name (RFC 9110, section 5.1).
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+$")]
 
 
 class Settings(BaseSettings):
@@ -83,6 +85,19 @@ class Settings(BaseSettings):
     hsts_include_subdomains: bool = False
     frontend_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
+    cors_allowed_headers: Annotated[list[HeaderName], NoDecode] = [
+        "Authorization",
+        "Content-Type",
+        "Accept-Language",
+        "Idempotency-Key",
+        "If-Match",
+        "If-None-Match",
+        "X-Request-ID",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "sentry-trace",
+    ]
     trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = []
     data_dir: Path = Path("var")
     access_log: bool = False
@@ -145,7 +160,13 @@ class Settings(BaseSettings):
     failures_per_pair: Annotated[int, Field(ge=1)] = 5
     longest_backoff: Duration = timedelta(minutes=15)
 
-    @field_validator("cors_origins", "trusted_proxies", "reserved_usernames", mode="before")
+    @field_validator(
+        "cors_origins",
+        "cors_allowed_headers",
+        "trusted_proxies",
+        "reserved_usernames",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -155,11 +176,24 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, value: list[str]) -> list[str]:
-        for origin in value:
-            check_web_url(origin, "https", "http")
-            if urlsplit(origin).path:
-                raise ValueError("takes exact origins such as https://app.example.com")
-        return value
+        try:
+            origins = [split_origin(text) for text in value]
+        except ValueError as error:
+            message = f"takes exact origins such as https://app.example.com; one of these {error}"
+            raise ValueError(message) from None
+        if any(path for _, path in origins):
+            raise ValueError("takes exact origins such as https://app.example.com, without a path")
+        return [origin for origin, _ in origins]
+
+    @field_validator("public_url", "frontend_url")
+    @classmethod
+    def _canonical_url(cls, value: str | None) -> str | None:
+        if not value:
+            return value
+        origin, path = split_origin(value)
+        if not origin.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return origin + path
 
     @field_validator("reserved_usernames")
     @classmethod
@@ -173,13 +207,6 @@ class Settings(BaseSettings):
     def _readable(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value and info.field_name:
             _CHECKS[info.field_name](value.get_secret_value())
-        return value
-
-    @field_validator("public_url", "frontend_url")
-    @classmethod
-    def _web(cls, value: str | None) -> str | None:
-        if value:
-            check_web_url(value, "https", "http")
         return value
 
     @field_validator("breached_passwords_url")
@@ -214,14 +241,18 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         if self.environment == "production":
             self._refuse_incomplete_production()
-        self.public_url = self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
-        self.frontend_url = _without_trailing_slash(self.frontend_url)
+        self.public_url = self.public_url or local_url(self.host, self.port)
         self.token_audience = self.token_audience or self.public_url
         if not self.secret_key.get_secret_value():
             self.secret_key = self._local_secret("secret_key", lambda: secrets.token_urlsafe(48))
         if not self.jwt_private_key.get_secret_value():
             self.jwt_private_key = self._local_secret("jwt_private_key.pem", new_private_key)
         return self
+
+    @property
+    def public_path(self) -> str:
+        """The path of PUBLIC_URL, which a proxy in front strips; empty without one."""
+        return split_origin(self.public_url)[1]
 
     def _refuse_incomplete_production(self) -> None:
         required = {

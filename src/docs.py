@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 
+from src.public_path import public_path
 from src.responses import is_named
 from src.templating import TEMPLATES_DIR, page
 
@@ -85,11 +86,5 @@ def _redoc_program() -> bytes:
 
 
 def _docs_page(request: Request, template: str, csp: str) -> HTMLResponse:
-    root = request.scope.get("root_path", "").rstrip("/")
-    return page(
-        template,
-        csp=csp,
-        title=request.app.title,
-        root=root,
-        openapi_url=root + request.app.openapi_url,
-    )
+    openapi_url = public_path(request.scope) + request.app.openapi_url
+    return page(template, request, csp=csp, title=request.app.title, openapi_url=openapi_url)

@@ -21,6 +21,7 @@ from starlette.types import Scope
 
 from src.invalid_values import InvalidValue, translated
 from src.locales import DEFAULT_LOCALE, Locale, locale_of
+from src.public_path import path_of
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ def problem(
 
 def answer_with(status: int, scope: Scope) -> Response:
     """The problem document of a status that says it all."""
-    request_id, path = scope["state"]["request_id"], _printable(scope["path"])
+    request_id, path = scope["state"]["request_id"], _printable(path_of(scope))
     return problem(request_id, path, status, *_BY_STATUS[status], locale=locale_of(scope))
 
 
@@ -209,7 +210,7 @@ def answer_to(error: AppError, scope: Scope) -> Response:
         fields = fields | {"errors": [_told(value, locale) for value in error.errors]}
     return problem(
         scope["state"]["request_id"],
-        _printable(scope["path"]),
+        _printable(path_of(scope)),
         error.status,
         error.code,
         error.title,
@@ -244,7 +245,7 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
     code, title = _BY_STATUS.get(status, (status.name.lower(), status.phrase))
     return problem(
         request.state.request_id,
-        _printable(request.scope["path"]),
+        _printable(path_of(request.scope)),
         status,
         code,
         title,

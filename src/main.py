@@ -61,14 +61,6 @@ API_ROUTERS = [
     web_sign_in_router,
     administration_router,
 ]
-CORS_REQUEST_HEADERS = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "X-Request-ID",
-]
 CORS_RESPONSE_HEADERS = [
     "ETag",
     "Link",
@@ -150,7 +142,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
             ExactCORSMiddleware,
             allow_origins=sorted(own_origins(settings)),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=CORS_REQUEST_HEADERS,
+            allow_headers=settings.cors_allowed_headers,
             allow_credentials=True,  # the cookies of /auth/web; origins are exact
             expose_headers=CORS_RESPONSE_HEADERS,
             max_age=600,

@@ -70,7 +70,8 @@ class EnvelopeMiddleware:
         token = request_id_variable.set(request_id)
         held_to = validation_settings.set(self._settings)
         method: str = scope["method"]
-        scope = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
+        state = {"request_id": request_id, "public_path": self._settings.public_path}
+        scope = {**scope, "state": {**scope.get("state", {}), **state}}
         if method == "HEAD":
             scope["method"] = "GET"
         # Patterns of routes match before a newline at the end, too: let it stay encoded.

@@ -75,6 +75,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
             for method in route.methods or ():
                 document["paths"][route.path_format][method.lower()]["security"].append({})
     add_examples(document)
+    if path := app.state.settings.public_path:
+        document["servers"] = [{"url": path}]
+        for scheme in document["components"]["securitySchemes"].values():
+            for flow in scheme["flows"].values():
+                flow["tokenUrl"] = path + flow["tokenUrl"]
     return document
 
 

@@ -6,6 +6,7 @@ name as they store it, byte for byte, so only that name is ours: what merely rea
 or decoded, may come from any host of the domain.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -73,7 +74,11 @@ class Cookie:
         return own, alike
 
     def _full_name(self, settings: Settings) -> str:
-        return f"__Host-{self._name}" if _is_https(settings) else self._name
+        name = self._name
+        if path := settings.public_path:
+            # The prefix wants Path=/, so a neighbour on this host has to be told apart by the name.
+            name = f"{name}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+        return f"__Host-{name}" if _is_https(settings) else name
 
 
 def _is_https(settings: Settings) -> bool:

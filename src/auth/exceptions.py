@@ -78,6 +78,17 @@ class OriginNotAllowedError(AppError):
     title = "This origin may not do that"
 
 
+class CrossSiteError(AppError):
+    """A page of ours on another site: its browser would drop the cookie without a word."""
+
+    status = 403
+    code = "cross_site"
+    title = (
+        "This page is on another site than the API, so the browser would drop the cookie: "
+        "use one host name for both, or send the calls through the server of the page"
+    )
+
+
 class TokenError(AppError):
     """An error of the token endpoint (RFC 6749, section 5.2)."""
 

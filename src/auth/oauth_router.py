@@ -9,6 +9,7 @@ from src.auth.signing_keys import JWKS_MAX_AGE
 from src.auth.token_request import MFA_GRANT, PUBLIC_CLIENT_ID, form_schema, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
+from src.exceptions import NotFoundError
 from src.permissions import SCOPES
 from src.responses import DocumentResponse
 from src.security import TOKEN_URL
@@ -90,3 +91,11 @@ async def read_metadata(settings: SettingsDep) -> DocumentResponse:
         public_client_id=PUBLIC_CLIENT_ID,
     )
     return DocumentResponse(metadata.model_dump(), headers=KEPT_A_WHILE)
+
+
+@well_known_router.get("/oauth-authorization-server{path:path}", include_in_schema=False)
+async def read_metadata_of_path(path: str, settings: SettingsDep) -> DocumentResponse:
+    """The same where clients look for an issuer with a path (RFC 8414, section 3.1)."""
+    if path != settings.public_path:
+        raise NotFoundError
+    return await read_metadata(settings)

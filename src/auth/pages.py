@@ -1,6 +1,6 @@
 """The pages behind mailed links, for when no front end is set. Reading one changes nothing."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, home_url
@@ -21,25 +21,25 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.api_route(PAGES["confirm"], methods=["GET", "HEAD"])
-async def confirm_email_page(settings: SettingsDep) -> HTMLResponse:
+async def confirm_email_page(request: Request, settings: SettingsDep) -> HTMLResponse:
     """A button, and a password field for a browser other than the one that registered.
 
     The token stays in the address, where the page's script reads it when the button is pressed.
     Without one the page asks for the address to which a new link goes.
     """
-    return _page("auth/confirm_email.html", settings)
+    return _page("auth/confirm_email.html", request, settings)
 
 
 @router.api_route(PAGES["reset"], methods=["GET", "HEAD"])
-async def reset_password_page(settings: SettingsDep) -> HTMLResponse:
+async def reset_password_page(request: Request, settings: SettingsDep) -> HTMLResponse:
     """A field for the new password; the token stays in the address here too."""
-    return _page("auth/reset_password.html", settings)
+    return _page("auth/reset_password.html", request, settings)
 
 
 @router.api_route(FORGOT_PASSWORD_PAGE, methods=["GET", "HEAD"])
-async def forgot_password_page(settings: SettingsDep) -> HTMLResponse:
+async def forgot_password_page(request: Request, settings: SettingsDep) -> HTMLResponse:
     """A field for the address to which the link goes."""
-    return _page("auth/forgot_password.html", settings)
+    return _page("auth/forgot_password.html", request, settings)
 
 
 @router.get("/.well-known/change-password")
@@ -56,9 +56,10 @@ async def asset(name: str) -> FileResponse:
     return FileResponse(ASSETS[name])
 
 
-def _page(template: str, settings: Settings) -> HTMLResponse:
+def _page(template: str, request: Request, settings: Settings) -> HTMLResponse:
     return page(
         template,
+        request,
         csp=PAGE_CSP,
         home_url=home_url(settings),
         forgot_password_url=forgot_password_url(settings),

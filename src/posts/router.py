@@ -21,6 +21,7 @@ from src.posts.schemas import (
     PostUpdate,
 )
 from src.posts.service import create_post
+from src.public_path import path_of
 from src.responses import IfMatchDep, versioned
 from src.schemas import Page
 from src.security import OptionalPrincipal, require
@@ -64,7 +65,7 @@ async def create(
             FULL.of_values(post, author=writer.user),
             post["version"],
             status=201,
-            headers={"Location": f"{request.scope['path']}/{post['id']}"},
+            headers={"Location": f"{path_of(request.scope)}/{post['id']}"},
         )
 
     return await idempotency.once(answer)

@@ -33,7 +33,7 @@ for (const field of document.querySelectorAll("[name=username]")) {
 // Sends JSON to the API: "done" or the code of the problem, and what is wrong with which value.
 export async function post(path, body) {
   try {
-    const response = await fetch(`/api/v1${path}`, {
+    const response = await fetch(new URL(`../api/v1${path}`, import.meta.url), {
       method: "POST",
       headers: { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang },
       body: JSON.stringify(body),

@@ -467,6 +467,22 @@ class TestOrigin:
         assert (await browser.post(REFRESH)).status_code == 200
         assert (await browser.post(WEB_LOGOUT)).status_code == 204
 
+    async def test_a_page_on_another_site_is_told_why_there_is_no_cookie(
+        self, browser: httpx.AsyncClient
+    ) -> None:
+        await log_in(browser)
+        browser.headers.update({"Origin": APP, "Sec-Fetch-Site": "cross-site"})
+        for path in (LOGIN, REFRESH, WEB_LOGOUT):
+            answer = await browser.post(path, data=CREDENTIALS)
+            assert code(answer) == (403, "cross_site")
+            assert "drop the cookie" in answer.json()["title"]
+            assert "set-cookie" not in answer.headers
+        browser.headers["Origin"] = "https://evil.test"
+        assert code(await browser.post(REFRESH)) == REFUSED
+        for site in ("same-site", "same-origin"):
+            browser.headers.update({"Origin": APP, "Sec-Fetch-Site": site})
+            assert (await browser.post(REFRESH)).status_code == 200
+
     async def test_a_front_end_of_cors_may_send_and_read(self, browser: httpx.AsyncClient) -> None:
         browser.headers["Origin"] = APP
         answers = [

@@ -22,8 +22,8 @@ BROWSER_FLAGS = (
     "--disable-sync",
     "--no-first-run",
     "--window-size=1280,1000",
-    # No name but the server's address resolves: a request to another host is refused.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    # No name but this machine's resolves: a request to another host is refused.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 
 

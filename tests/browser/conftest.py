@@ -15,6 +15,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from src.config import PROJECT_ROOT
+from src.localhost import local_url
 from tests.browser.chromium import chromium, foreign_requests
 
 START_SECONDS = 90
@@ -42,7 +43,7 @@ def running_server(folder: Path, **settings: str) -> Iterator[Server]:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    running = Server(f"http://127.0.0.1:{port}", folder / "data")
+    running = Server(local_url("127.0.0.1", port), folder / "data")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from src.config import Settings
+from src.localhost import local_url
 
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 PRODUCTION = {
@@ -161,7 +162,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.database_url is None
     assert settings.cors_origins == []
     assert len(settings.secret_key.get_secret_value()) >= 32
-    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.public_url == local_url("127.0.0.1", 8000)
     assert settings.frontend_url is None
 
 

@@ -187,7 +187,7 @@ def test_no_setting_is_repeated_when_it_is_wrong(
 
 
 @pytest.mark.parametrize(
-    "name", ["DATABASE_URL", "SMTP_URL", "REDIS_URL", "BREACHED_PASSWORDS_URL", "PUBLIC_URL"]
+    "name", ["DATABASE_URL", "SMTP_URL", "REDIS_URL", "BREACHED_PASSWORDS_URL"]
 )
 def test_advice_is_given(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, UNREADABLE[0].format(SCHEMES[name]))
