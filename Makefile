@@ -16,7 +16,7 @@ export CHROMIUM CHROMEDRIVER
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run worker migrate test test-browser check format bench openapi lock clean
+.PHONY: help install run worker migrate test test-browser test-proxies check format bench openapi lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,15 @@ test-browser: install ## Run the browser tests (Debian: chromium and chromium-dr
 		}; \
 	done
 	$(PY) -m pytest -m browser $(ARGS)
+
+test-proxies: install ## Run the tests behind proxies (Debian: caddy, nginx-light and haproxy)
+	@for program in /usr/bin/caddy /usr/sbin/nginx /usr/sbin/haproxy; do \
+		test -x "$$program" || { \
+			echo "$$program is missing. Debian: apt-get install caddy nginx-light haproxy" >&2; \
+			exit 1; \
+		}; \
+	done
+	$(PY) -m pytest -m proxies $(ARGS)
 
 check: install ## Lint, formatting, types and import order
 	$(PY) -m ruff check
