@@ -185,6 +185,7 @@ async def test_past_the_memory_for_answers_whoever_leaves_most_unread_is_cut_off
 ) -> None:
     server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with closing(connect(port)) as large, closing(connect(port)) as small:
+        await until_open(server, 2)
         large.send(b"GET /800000 HTTP/1.1\r\nHost: x\r\n\r\n")
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not Outlet.unsent.used:  # noqa: ASYNC110 - no event
@@ -192,8 +193,7 @@ async def test_past_the_memory_for_answers_whoever_leaves_most_unread_is_cut_off
         small.send(b"GET /500000 HTTP/1.1\r\nHost: x\r\n%b\r\n" % CLOSE)
         await until_open(server, 1)
         assert len(await answer(small)) > 500_000
-        with pytest.raises(ConnectionResetError):
-            await answer(large)
+        assert len(await answer(large)) < 800_000
     await until_free()
 
 
