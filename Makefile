@@ -16,10 +16,10 @@ export CHROMIUM CHROMEDRIVER
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run worker migrate test test-browser check format bench openapi lock clean
+.PHONY: help install run worker migrate test test-browser test-javascript check format bench openapi lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED) ## Create .venv and install requirements/dev.txt into it
 
@@ -30,7 +30,7 @@ $(INSTALLED): requirements/dev.txt
 	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@touch $(INSTALLED)
 
-run: install ## Migrate and serve on HOST:PORT (127.0.0.1:8000)
+run: install ## Migrate and serve on http://localhost:8000, or HOST and PORT
 	$(PY) -m src serve
 
 worker: install ## Run the background jobs in a process of their own
@@ -51,6 +51,16 @@ test-browser: install ## Run the browser tests (Debian: chromium and chromium-dr
 		}; \
 	done
 	$(PY) -m pytest -m browser $(ARGS)
+
+test-javascript: install ## Hold the validators of front ends to the server (Debian: nodejs and npm)
+	@for program in node npm; do \
+		command -v $$program > /dev/null || { \
+			echo "$$program is missing. Debian: apt-get install nodejs npm." >&2; \
+			exit 1; \
+		}; \
+	done
+	npm ci --prefix tests/javascript --ignore-scripts --no-audit --no-fund --silent
+	$(PY) -m pytest -m javascript $(ARGS)
 
 check: install ## Lint, formatting, types and import order
 	$(PY) -m ruff check
@@ -76,5 +86,5 @@ lock: install ## Compile requirements/*.txt from *.in; UPGRADE=1 takes the newes
 	$(COMPILE) requirements/dev.in --constraints requirements/base.txt --output-file requirements/dev.txt
 
 clean: ## Remove .venv, caches and coverage reports; the data in var/ stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/javascript/node_modules htmlcov .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

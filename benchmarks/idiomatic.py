@@ -61,6 +61,7 @@ class User(Base):
     mfa_enabled: Mapped[bool]
     password_hash: Mapped[str]
     email_verified_at: Mapped[datetime | None]
+    email_undeliverable_at: Mapped[datetime | None]
     is_active: Mapped[bool]
     posts_count: Mapped[int]
 

@@ -19,6 +19,9 @@ from benchmarks.workloads import http_request
 
 TRIES = 200
 WARM_UPS = 5
+# What a request leaves to be done afterwards may slow those that follow it.
+FOLLOWING = 20
+FOLLOWER = http_request("GET", "/health/live", {})
 # So many wrong passwords come from one address.
 UNLIMITED = {
     "FAILURES_PER_ADDRESS": "1000000",
@@ -78,15 +81,18 @@ async def compare_times(
     comparisons = []
     for name, status, subjects in COMPARED:
         progress(f"{name}, {tries} tries of {len(subjects)} kinds")
-        comparisons.append(Comparison(name, await _measure(server, status, subjects, tries)))
+        times, following = await _measure(server, status, subjects, tries)
+        comparisons.append(Comparison(name, times))
+        comparisons.append(Comparison(f"{name}: the {FOLLOWING} requests after it", following))
     return comparisons
 
 
 async def _measure(
     server: Server, status: int, subjects: Sequence[Subject], tries: int
-) -> dict[str, list[float]]:
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     connection = await asyncio.open_connection("127.0.0.1", server.port)
     times: dict[str, list[float]] = {subject.kind: [] for subject in subjects}
+    following: dict[str, list[float]] = {subject.kind: [] for subject in subjects}
     for number in range(WARM_UPS + tries):
         for subject in random.sample(subjects, len(subjects)):  # what comes before may matter
             request = subject.of(number)
@@ -95,8 +101,15 @@ async def _measure(
             times[subject.kind].append((perf_counter() - started_at) * 1000)
             if given != status:
                 raise RuntimeError(f"{subject.kind}: {server.name} answers {given}: {body}")
+            answered_at = perf_counter()
+            for _ in range(FOLLOWING):
+                await fetch(connection, FOLLOWER)
+            following[subject.kind].append((perf_counter() - answered_at) * 1000)
     connection[1].close()
-    return {kind: taken[WARM_UPS:] for kind, taken in times.items()}
+    return (
+        {kind: taken[WARM_UPS:] for kind, taken in times.items()},
+        {kind: taken[WARM_UPS:] for kind, taken in following.items()},
+    )
 
 
 async def _prepare(database_url: str) -> None:

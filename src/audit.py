@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database import Base, Identified
 from src.peer import Peer
+from src.permissions import OWN_READS
 from src.personal_data import Section, rows_of
 from src.pool import Pool
 from src.shapes import Document, Shape
@@ -82,7 +83,9 @@ _ENTRY = Shape(
         "details": AuditEntry.details,
     }
 )
-_about_user = rows_of("audit_log", AuditEntry.user_id, _ENTRY, AuditEntry.at, AuditEntry.id)
+_about_user = rows_of(
+    "audit_log", AuditEntry.user_id, _ENTRY, AuditEntry.at, AuditEntry.id, scopes=OWN_READS
+)
 
 
 async def _documents(reads: Pool, user_id: UUID) -> AsyncIterator[Document]:
@@ -90,4 +93,4 @@ async def _documents(reads: Pool, user_id: UUID) -> AsyncIterator[Document]:
         yield entry | {"details": json.loads(entry["details"])}
 
 
-PERSONAL_DATA = [Section(_about_user.name, _about_user.tables, _documents)]
+PERSONAL_DATA = [Section(_about_user.name, _about_user.tables, _documents, _about_user.scopes)]

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from logging.config import fileConfig
 
 import orjson
@@ -24,9 +24,10 @@ from src.auth import commands
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
-from src.exceptions import AppError
-from src.http_protocol import MAX_CONNECTIONS, BoundedHttpProtocol
+from src.exceptions import AppError, DatabaseRefusedError
+from src.http_protocol import MAX_CONNECTIONS, HttpProtocol
 from src.jobs import JobContext, Worker
+from src.localhost import bind
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
 
@@ -44,6 +45,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if sockets:
+            self._log_started_message(sockets)
         if self._settings.environment == "local":
             url = self._settings.public_url
             print(
@@ -57,43 +60,50 @@ class Server(uvicorn.Server):
 def serve() -> None:
     """Migrate a local database, then serve until a signal ends it."""
     settings = Settings()
-    asyncio.run(_require_free_port(settings))
+    with ExitStack() as bound:
+        _serve(settings, [bound.enter_context(one) for one in _bind(settings)])
+
+
+def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     if settings.environment == "local":
         migrate()
-    BoundedHttpProtocol.max_connections = _room_for_clients(settings)
+    elif settings.database_url:
+        asyncio.run(_require_accepting_database(settings))
+    HttpProtocol.max_connections = _room_for_clients(settings)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttpProtocol,
+        http=HttpProtocol,
         ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,
         server_header=False,
-        date_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     with suppress(KeyboardInterrupt):
-        Server(config, settings).run()
+        Server(config, settings).run(sockets)
 
 
-async def _require_free_port(settings: Settings) -> None:
-    """Find out before anything is started; uvicorn itself listens last.
+def _bind(settings: Settings) -> list[socket.socket]:
+    """Take the port before anything is started; uvicorn listens last.
 
     Raises:
         OSError: the server could not listen.
     """
     try:
-        server = await asyncio.get_running_loop().create_server(
-            asyncio.Protocol, settings.host, settings.port, start_serving=False
-        )
+        return bind(settings.host, settings.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {settings.port} of {settings.host} is taken: set PORT to a free one"
             raise RuntimeError(message) from None
         raise
-    server.close()
+
+
+async def _require_accepting_database(settings: Settings) -> None:
+    async with open_database(settings) as database:
+        await database.require_accepting()
 
 
 def _room_for_clients(settings: Settings) -> int:
@@ -114,6 +124,7 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     async with open_database(settings) as database:
+        await database.require_accepting()
         running = Worker(
             TASKS, SCHEDULES, JobContext(settings, database, Mailer(settings), Clock())
         )
@@ -161,6 +172,8 @@ def main() -> None:
     except ValidationError as error:
         reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
+    except DatabaseRefusedError as error:
+        parser.exit(2, f"The settings are not right:\n  {error}\n")
     except (RuntimeError, OSError, AppError) as error:
         parser.exit(1, f"{str(error) or type(error).__name__}\n")
     except DBAPIError as error:

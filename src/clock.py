@@ -1,6 +1,6 @@
 """The time, as a dependency: rules ask a `Clock`, so tests can set it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 class Clock:
@@ -9,3 +9,11 @@ class Clock:
     def now(self) -> datetime:
         """The current time in UTC."""
         return datetime.now(UTC)
+
+
+def elapsed(since: datetime, now: datetime) -> timedelta:
+    """The time from one moment to another, never less than nothing.
+
+    `since` may come from another process, whose clock is ahead of ours.
+    """
+    return max(now - since, timedelta(0))

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -20,16 +19,27 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from src.localhost import local_url
+from src.mail_addresses import parse_mailbox
+from src.origins import split_origin
+from src.urls import check_database_url, check_redis_url, check_smtp_url, check_web_url
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
-_MAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_USERNAME = re.compile(r"[A-Za-z0-9_-]+")
+_CHECKS = {
+    "database_url": check_database_url,
+    "smtp_url": check_smtp_url,
+    "redis_url": check_redis_url,
+}
 
 
 def _seconds(value: object) -> object:
@@ -41,9 +51,10 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0)
 
 
 def _rate_limit(value: str) -> str:
-    match parse_many(value):  # raises ValueError, which says what is wrong
-        case [limit] if limit.amount > 0:
-            return value
+    with suppress(ValueError):  # it repeats the value
+        match parse_many(value):
+            case [limit] if limit.amount > 0:
+                return value
     raise ValueError("must be one limit of one request or more, such as 1200/minute")
 
 
@@ -51,8 +62,8 @@ def _rate_limit(value: str) -> str:
 RateLimit = Annotated[str, AfterValidator(_rate_limit)]
 
 
-def _without_trailing_slash(value: str | None) -> str | None:
-    return value.rstrip("/") if value else None
+# A header's name (RFC 9110, section 5.1).
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+$")]
 
 
 class Settings(BaseSettings):
@@ -74,6 +85,19 @@ class Settings(BaseSettings):
     hsts_include_subdomains: bool = False
     frontend_url: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = []
+    cors_allowed_headers: Annotated[list[HeaderName], NoDecode] = [
+        "Authorization",
+        "Content-Type",
+        "Accept-Language",
+        "Idempotency-Key",
+        "If-Match",
+        "If-None-Match",
+        "X-Request-ID",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "sentry-trace",
+    ]
     trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = []
     data_dir: Path = Path("var")
     access_log: bool = False
@@ -84,6 +108,7 @@ class Settings(BaseSettings):
     rate_limit_enabled: bool = True
     rate_limit: RateLimit = "1200/minute"
     rate_limit_mails: RateLimit = "300/hour"
+    rate_limit_usernames: RateLimit = "120/minute"
     redis_url: SecretStr | None = None
 
     # Database
@@ -100,9 +125,11 @@ class Settings(BaseSettings):
     # Mail
     smtp_url: SecretStr | None = None
     mail_from: str = "Plaza <no-reply@localhost>"
+    smtputf8: bool = True
 
     # Accounts
     require_confirmed_email: bool = True
+    reserved_usernames: Annotated[list[str], NoDecode] = []
     token_audience: str = ""
     access_token_lifetime: Duration = timedelta(minutes=10)
     session_idle_lifetime: Duration = timedelta(days=14)
@@ -133,7 +160,13 @@ class Settings(BaseSettings):
     failures_per_pair: Annotated[int, Field(ge=1)] = 5
     longest_backoff: Duration = timedelta(minutes=15)
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator(
+        "cors_origins",
+        "cors_allowed_headers",
+        "trusted_proxies",
+        "reserved_usernames",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -143,57 +176,53 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, value: list[str]) -> list[str]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path:
-                message = "CORS_ORIGINS takes exact origins such as https://app.example.com"
-                raise ValueError(message)
+        try:
+            origins = [split_origin(text) for text in value]
+        except ValueError as error:
+            message = f"takes exact origins such as https://app.example.com; one of these {error}"
+            raise ValueError(message) from None
+        if any(path for _, path in origins):
+            raise ValueError("takes exact origins such as https://app.example.com, without a path")
+        return [origin for origin, _ in origins]
+
+    @field_validator("public_url", "frontend_url")
+    @classmethod
+    def _canonical_url(cls, value: str | None) -> str | None:
+        if not value:
+            return value
+        origin, path = split_origin(value)
+        if not origin.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return origin + path
+
+    @field_validator("reserved_usernames")
+    @classmethod
+    def _usernames(cls, value: list[str]) -> list[str]:
+        if not all(_USERNAME.fullmatch(name) for name in value):
+            raise ValueError("takes names of letters a-z, digits, - and _, separated by commas")
         return value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "smtp_url", "redis_url")
     @classmethod
-    def _postgresql_only(cls, value: SecretStr | None) -> SecretStr | None:
-        schemes = ("postgresql://", "postgres://")
-        if value and not value.get_secret_value().startswith(schemes):
-            raise ValueError("must begin with postgresql://")
-        return value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _smtp_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            parts = urlsplit(value.get_secret_value())
-            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.port == 0:
-                raise ValueError("must look like smtp://user:password@host:port or smtps://…")
-            if parts.query not in {"", "starttls=required", "starttls=never"}:
-                raise ValueError("takes no option but ?starttls=required or ?starttls=never")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            parts = urlsplit(value.get_secret_value())
-            try:
-                complete = bool(parts.hostname) and parts.port != 0
-            except ValueError:  # which would repeat a part of the password
-                complete = False
-            if parts.scheme not in {"redis", "rediss", "valkey", "valkeys"} or not complete:
-                raise ValueError("must look like redis://host:6379; rediss, valkey, valkeys too")
+    def _readable(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value and info.field_name:
+            _CHECKS[info.field_name](value.get_secret_value())
         return value
 
     @field_validator("breached_passwords_url")
     @classmethod
     def _https_only(cls, value: str | None) -> str | None:
-        if value and not _is_https_origin(value) and urlsplit(value).hostname != "127.0.0.1":
-            raise ValueError("must begin with https:// and a host, without a query")
+        if value:
+            check_web_url(value, "https", "http")
+            url = urlsplit(value)
+            if url.scheme == "http" and url.hostname != "127.0.0.1":
+                raise ValueError("must begin with https://")
         return value.rstrip("/") if value else None
 
     @field_validator("mail_from")
     @classmethod
     def _address(cls, value: str) -> str:
-        if not _MAIL_ADDRESS.fullmatch(parseaddr(value)[1]):
-            raise ValueError("must look like Plaza <no-reply@example.com>")
+        parse_mailbox(value)
         return value
 
     @field_validator("jwt_private_key")
@@ -212,14 +241,18 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         if self.environment == "production":
             self._refuse_incomplete_production()
-        self.public_url = self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
-        self.frontend_url = _without_trailing_slash(self.frontend_url)
+        self.public_url = self.public_url or local_url(self.host, self.port)
         self.token_audience = self.token_audience or self.public_url
         if not self.secret_key.get_secret_value():
             self.secret_key = self._local_secret("secret_key", lambda: secrets.token_urlsafe(48))
         if not self.jwt_private_key.get_secret_value():
             self.jwt_private_key = self._local_secret("jwt_private_key.pem", new_private_key)
         return self
+
+    @property
+    def public_path(self) -> str:
+        """The path of PUBLIC_URL, which a proxy in front strips; empty without one."""
+        return split_origin(self.public_url)[1]
 
     def _refuse_incomplete_production(self) -> None:
         required = {
@@ -234,8 +267,8 @@ class Settings(BaseSettings):
         if secret and len(secret.strip()) < MINIMUM_SECRET_LENGTH:
             problems.append(f"SECRET_KEY needs {MINIMUM_SECRET_LENGTH} characters or more")
         for name, url in {"PUBLIC_URL": self.public_url, "FRONTEND_URL": self.frontend_url}.items():
-            if url and not _is_https_origin(url):
-                problems.append(f"{name} must begin with https:// and a host, without a query")
+            if url and not url.startswith("https://"):
+                problems.append(f"{name} must begin with https://")
         if self.bcrypt_rounds < MINIMUM_PRODUCTION_BCRYPT_ROUNDS:
             problems.append(f"BCRYPT_ROUNDS must be {MINIMUM_PRODUCTION_BCRYPT_ROUNDS} or more")
         if problems:
@@ -253,11 +286,6 @@ class Settings(BaseSettings):
                 with suppress(FileExistsError):  # another process was first: its secret counts
                     path.hardlink_to(file.name)
         return SecretStr(path.read_text())
-
-
-def _is_https_origin(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def new_private_key() -> str:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from src import embedded_postgres
 from src.config import Settings
-from src.exceptions import DatabaseUnavailableError
+from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError
 from src.ids import uuid7
 from src.pool import Pool, Transaction
 
@@ -79,20 +79,17 @@ class Database:
         silence_seconds = settings.statement_timeout_seconds + 1
 
         async def connect(command_timeout: float | None = None) -> asyncpg.Connection:
-            try:
-                return await asyncpg.connect(
-                    url,
-                    timeout=settings.database_wait_seconds,
-                    command_timeout=command_timeout,
-                    server_settings={
-                        "application_name": "plaza",
-                        "timezone": "UTC",
-                        "statement_timeout": statement_timeout,
-                        "idle_in_transaction_session_timeout": statement_timeout,
-                    },
-                )
-            except (OSError, asyncpg.PostgresConnectionError) as error:
-                raise DatabaseUnavailableError from error
+            return await connect_to(
+                url,
+                timeout=settings.database_wait_seconds,
+                command_timeout=command_timeout,
+                server_settings={
+                    "application_name": "plaza",
+                    "timezone": "UTC",
+                    "statement_timeout": statement_timeout,
+                    "idle_in_transaction_session_timeout": statement_timeout,
+                },
+            )
 
         def pool(size: int) -> Pool:
             return Pool(connect, size, settings.database_wait_seconds, silence_seconds)
@@ -120,6 +117,20 @@ class Database:
         await self.writes.close()
         await self.engine.dispose()
 
+    async def require_accepting(self) -> None:
+        """Find out before anything is started; a database that is away may come back.
+
+        Raises:
+            DatabaseRefusedError: PostgreSQL takes no connection.
+        """
+        try:
+            async with self.engine.connect():
+                pass
+        except DatabaseRefusedError:
+            raise
+        except DatabaseUnavailableError:
+            pass
+
     @asynccontextmanager
     async def independent_transaction(self) -> AsyncIterator[AsyncSession]:
         """A transaction of its own, committed at the end of the block.
@@ -128,6 +139,28 @@ class Database:
         """
         async with self.sessions.begin() as session:
             yield session
+
+
+async def connect_to(url: str, **options: Any) -> asyncpg.Connection:
+    """A connection, with `options` of `asyncpg.connect`, whose own errors may repeat the URL.
+
+    Raises:
+        DatabaseRefusedError: PostgreSQL or its client does not take the URL.
+        DatabaseUnavailableError: it is away.
+    """
+    try:
+        return await asyncpg.connect(url, **options)
+    except (OSError, asyncpg.PostgresConnectionError) as error:
+        raise DatabaseUnavailableError(type(error).__name__) from error
+    except (
+        ValueError,
+        asyncpg.InterfaceError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.SyntaxOrAccessError,
+        asyncpg.DataError,
+    ) as error:  # its text may repeat a part of the URL
+        raise DatabaseRefusedError(type(error).__name__) from None
 
 
 def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
@@ -140,7 +173,7 @@ def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
 def _name_outage(context: ExceptionContext) -> DatabaseUnavailableError | None:
     """An error of the network is the database's, here where nothing else is talked to."""
     if isinstance(context.original_exception, OSError):
-        return DatabaseUnavailableError()
+        return DatabaseUnavailableError(type(context.original_exception).__name__)
     return None
 
 

@@ -1,7 +1,7 @@
 """Errors: domain errors with stable codes, and every error as an RFC 9457 problem document."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from re import Pattern
@@ -17,11 +17,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
+from starlette.types import Scope
+
+from src.invalid_values import InvalidValue, translated
+from src.locales import DEFAULT_LOCALE, Locale, locale_of
+from src.public_path import path_of
 
 logger = logging.getLogger(__name__)
 
 MAX_REPORTED_ERRORS = 20
 MAX_REPORTED_LENGTH = 200
+# Their clients read the errors of RFC 6749, section 5.2, in application/json alone.
+OAUTH_ENDPOINTS = ("/api/v1/auth/token", "/api/v1/auth/revoke", "/api/v1/auth/introspect")
 
 
 class AppError(Exception):
@@ -81,6 +88,14 @@ class PreconditionFailedError(AppError):
     title = "The resource has changed since you read it"
 
 
+class UnsupportedMediaTypeError(AppError):
+    """A body that is not JSON, or is compressed (RFC 9110, section 15.5.16)."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The request body has an unsupported media type"
+
+
 class InvalidInputError(AppError):
     """A value that the schema lets through but the rules do not."""
 
@@ -88,10 +103,14 @@ class InvalidInputError(AppError):
     code = "validation_error"
     title = "The request is not valid"
 
+    def __init__(self, detail: str | None = None, errors: Sequence[InvalidValue] = ()) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
     @classmethod
-    def at(cls, *loc: str, msg: str, type: str) -> "InvalidInputError":  # noqa: A002 - the wire's name
+    def at(cls, *loc: str, type: str, **parameters: int) -> "InvalidInputError":  # noqa: A002 - the wire's name
         """The error of one value, in the form of every other validation error."""
-        return cls(errors=[{"loc": loc, "msg": msg, "type": type}])
+        return cls(errors=[InvalidValue(loc, type, parameters)])
 
 
 class OverloadedError(AppError):
@@ -106,10 +125,21 @@ class OverloadedError(AppError):
 
 
 class DatabaseUnavailableError(OverloadedError):
-    """PostgreSQL cannot be reached."""
+    """PostgreSQL cannot be reached; `reason` is the kind of error, for the log."""
 
     code = "database_unavailable"
     title = "The database cannot be reached"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class DatabaseRefusedError(DatabaseUnavailableError):
+    """PostgreSQL, or its client, takes no connection with DATABASE_URL."""
+
+    def __str__(self) -> str:
+        return f"DATABASE_URL: no connection with it, look at all of its parts ({self.reason})"
 
 
 _BY_STATUS = {
@@ -117,7 +147,6 @@ _BY_STATUS = {
     404: (NotFoundError.code, NotFoundError.title),
     405: ("method_not_allowed", "This resource does not know that method"),
     413: ("content_too_large", "The request body is too large"),
-    415: ("unsupported_media_type", "The request body has an unsupported media type"),
     500: ("internal_error", "Something went wrong on our side"),
 }
 
@@ -132,11 +161,15 @@ def problem(
     detail: str | None = None,
     headers: Mapping[str, str] | None = None,
     fields: Mapping[str, object] | None = None,
+    locale: Locale = DEFAULT_LOCALE,
 ) -> Response:
-    """A problem document (RFC 9457) with our `code` and `request_id`."""
+    """A problem document (RFC 9457) with our `code` and `request_id`.
+
+    OAuth's endpoints give it as plain JSON, also where nobody has got as far as their code.
+    """
     body: dict[str, object] = {
         "type": f"urn:plaza:problem:{code}",
-        "title": title,
+        "title": translated(title, locale),
         "status": status,
     }
     if detail:
@@ -145,37 +178,59 @@ def problem(
     return Response(
         orjson.dumps(body),
         status,
-        {"Cache-Control": "no-store", **(headers or {})},
-        "application/problem+json",
+        {
+            "Cache-Control": "no-store",
+            "Content-Language": locale,
+            "Vary": "Accept-Language",
+            **(headers or {}),
+        },
+        "application/json" if path.endswith(OAUTH_ENDPOINTS) else "application/problem+json",
     )
 
 
-def internal_error(request_id: str, path: str) -> Response:
-    """The answer to a defect of ours; the log has the rest."""
-    return problem(request_id, path, 500, *_BY_STATUS[500])
+def answer_with(status: int, scope: Scope) -> Response:
+    """The problem document of a status that says it all."""
+    request_id, path = scope["state"]["request_id"], _printable(path_of(scope))
+    return problem(request_id, path, status, *_BY_STATUS[status], locale=locale_of(scope))
 
 
-def content_too_large(request_id: str, path: str) -> Response:
-    """The answer to a body over the limit."""
-    return problem(request_id, path, 413, *_BY_STATUS[413])
+def content_encoded(scope: Scope) -> Response:
+    """The answer to a body in a content coding: none is decoded, so that none can blow up."""
+    error = UnsupportedMediaTypeError(
+        "Send the body without Content-Encoding", headers={"Accept-Encoding": "identity"}
+    )
+    return answer_to(error, scope)
 
 
-def answer_to(error: AppError, request_id: str, path: str) -> Response:
-    """The problem document of an error."""
+def answer_to(error: AppError, scope: Scope) -> Response:
+    """The problem document of an error, in the language of the request."""
+    locale = locale_of(scope)
+    fields = error.fields
+    if isinstance(error, InvalidInputError) and error.errors:
+        fields = fields | {"errors": [_told(value, locale) for value in error.errors]}
     return problem(
-        request_id,
-        _printable(path),
+        scope["state"]["request_id"],
+        _printable(path_of(scope)),
         error.status,
         error.code,
         error.title,
         detail=error.detail,
         headers=error.headers,
-        fields=error.fields,
+        fields=fields,
+        locale=locale,
     )
 
 
+def _told(value: InvalidValue, locale: Locale) -> dict[str, object]:
+    return {
+        "loc": [_printable(part) if isinstance(part, str) else part for part in value.loc],
+        "msg": value.message(locale),
+        "type": value.type,
+    }
+
+
 def _respond(request: Request, error: AppError) -> Response:
-    return answer_to(error, request.state.request_id, request.scope["path"])
+    return answer_to(error, request.scope)
 
 
 async def _handle_app_error(request: Request, error: AppError) -> Response:
@@ -190,11 +245,12 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
     code, title = _BY_STATUS.get(status, (status.name.lower(), status.phrase))
     return problem(
         request.state.request_id,
-        _printable(request.scope["path"]),
+        _printable(path_of(request.scope)),
         status,
         code,
         title,
         headers=headers,
+        locale=locale_of(request.scope),
     )
 
 
@@ -208,14 +264,16 @@ def _known_methods(request: Request) -> set[str]:
 
 
 async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
-    errors = [
-        {
-            "loc": [_printable(part) if isinstance(part, str) else part for part in item["loc"]],
-            "msg": _printable(item["msg"]),
-            "type": item["type"],
-        }
-        for item in error.errors()[:MAX_REPORTED_ERRORS]
-    ]
+    if isinstance(error.body, bytes):  # FastAPI has parsed application/json and application/…+json
+        return _respond(
+            request,
+            UnsupportedMediaTypeError(
+                "Send JSON with Content-Type: application/json",
+                headers={"Accept": "application/json"},
+            ),
+        )
+    found = error.errors()[:MAX_REPORTED_ERRORS]
+    errors = [InvalidValue.of_pydantic(item) for item in found]
     return _respond(request, InvalidInputError(errors=errors))
 
 
@@ -242,17 +300,13 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             | asyncpg.InterfaceError()
             | asyncpg.InternalClientError()  # the connection was cut off in mid-conversation
         ):
-            return _respond_unavailable(request, cause)
+            return await _handle_outage(request, DatabaseUnavailableError(type(cause).__name__))
     raise error
 
 
 async def _handle_outage(request: Request, error: DatabaseUnavailableError) -> Response:
-    return _respond_unavailable(request, error.__cause__)
-
-
-def _respond_unavailable(request: Request, cause: BaseException | None) -> Response:
-    logger.warning("database unavailable: %s", type(cause).__name__)
-    return _respond(request, DatabaseUnavailableError())
+    logger.warning("database unavailable: %s", error.reason)
+    return _respond(request, error)
 
 
 async def _handle_pool_timeout(request: Request, _: PoolTimeoutError) -> Response:

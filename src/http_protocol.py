@@ -1,147 +1,273 @@
-"""The HTTP protocol of the server: uvicorn's, with limits on connections beside the requests."""
+"""The HTTP protocol of the server: HTTP/1.1 on llhttp (RFC 9112), in uvicorn's place.
+
+A request is read by its framing, or nothing after it is read. What bounds connections, and the
+reasons, are in docs/decisions/http-server.md.
+"""
 
 import asyncio
+import math
+from collections import deque
+from collections.abc import MutableMapping
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import uvicorn
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
+
+from src.byte_budget import ByteBudget
+from src.exceptions import AppError, OverloadedError
+from src.http_exchange import Exchange, Headers
+from src.http_outlet import Outlet
+from src.http_reader import RequestReader
+from src.http_refusals import InternalError, encoded
 
 MAX_CONNECTIONS = 10_000
-MAX_HEAD_BYTES = 64 * 1024  # and as many between or after the chunks of a body
 MAX_PIPELINED = 16  # complete requests that wait for the answers to earlier ones
+MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
+RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
-WRITE_SECONDS = 30.0  # for the client to read what is unsent, or 64 KiB of it
-
-_BAD = (
-    b"HTTP/1.1 400 Bad Request\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\nContent-Type: text/plain\r\n\r\n%b"
-)
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
-)
-_TOO_MANY = (
-    b"HTTP/1.1 503 Service Unavailable\r\n"
-    b"Connection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
-)
+LINGER_SECONDS = 2.0  # for a client to close its side after the last answer
 
 
-class _TooManyPipelinedError(Exception):
+class _EnoughError(Exception):
     """Stops the parser in the middle of what was read."""
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes connections that are too many, or whose client sends too much, or is too slow.
+class HttpProtocol(asyncio.Protocol):
+    """One connection.
 
-    uvicorn itself accepts any number, waits for ever, and collects headers of any size and any
-    number of pipelined requests.
+    `_newest` is the latest request, `_running` the one being answered, `_queue` those between.
     """
 
     max_connections: ClassVar[int] = MAX_CONNECTIONS
+    received: ClassVar["ByteBudget[HttpProtocol]"] = ByteBudget(RECEIVED_BYTES)
     # Those between requests, and those whose request is not complete, the longest waiting first.
-    _idle: ClassVar["dict[BoundedHttpProtocol, None]"] = {}
-    _unfinished: ClassVar["dict[BoundedHttpProtocol, None]"] = {}
+    _idle: ClassVar["dict[HttpProtocol, None]"] = {}
+    _unfinished: ClassVar["dict[HttpProtocol, None]"] = {}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # The seconds that the part of a request under way may take; 0 between requests.
-        self._allowed = HEAD_SECONDS
-        # What was read after the read that brought the latest piece of a body or end of a request.
-        self._overhead = 0
-        self._refused = False
-        self._deadline: asyncio.TimerHandle | None = None
-        self._deadline_allows = 0.0
-        self._write_deadline: asyncio.TimerHandle | None = None
-        self._running: RequestResponseCycle | None = None
+    transport: asyncio.Transport
+    outlet: Outlet
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        if len(self.connections) > self.max_connections and not self._make_room():
-            transport.write(_TOO_MANY)
-            self._close()
-            return
-        self._set_deadline()
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._reader = RequestReader(self)
+        self._scope: dict[str, Any] = {}
+        self._newest: Exchange | None = None
+        self._running: Exchange | None = None
+        self._queue: deque[Exchange] = deque()
+        self._read = 0  # bytes of the latest read
+        self._deaf = False  # nothing more is parsed
+        self._ended = False  # the client sends no more
+        self._paused = False
+        # The seconds that the client has for what is expected of it, 0 for nothing; until when.
+        self._patience = HEAD_SECONDS
+        self._due = math.inf
+        self._rings_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._allowed = 0
-        self._set_deadline()
-        self._unset_write_deadline()
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, or refuse one connection too many."""
+        self.transport = transport
+        self.outlet = Outlet(transport, self._loop)
+        connections: set[Any] = self._state.connections
+        connections.add(self)
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "scheme": "http",
+            "server": get_local_addr(transport),
+            "client": get_remote_addr(transport),
+            "root_path": self._config.root_path,
+        }
+        if len(connections) > self.max_connections and not self._make_room():
+            self._deaf = True
+            transport.write(encoded(OverloadedError(), self.answer_headers, silent=True))
+            transport.close()
+        else:
+            self._expect(HEAD_SECONDS)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Let go of everything."""
+        connections: set[Any] = self._state.connections
+        connections.discard(self)
+        self._deaf = True
+        self._expect(0)
+        self._set_timer()
         self._idle.pop(self, None)
-        super().connection_lost(exc)
-        # uvicorn tells the newest request only; the one under way would write, which is an error.
-        if self._running and not self._running.response_complete:
-            self._running.disconnected = True
-            self._running.message_event.set()
+        self.outlet.free()
+        self.received.drop(self)
+        for exchange in (self._running, *self._queue):
+            if exchange and not exchange.over:
+                self.received.release(exchange.size)
+                exchange.leave()
+        self._queue.clear()
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        """Parse what was read."""
+        if self._deaf:
             return
-        self._overhead += len(data)
-        super().data_received(data)
-        if (
-            not self._allowed
-            and self.timeout_keep_alive_task is None
-            and self in self.connections  # not a WebSocket by now
-            and self.cycle.response_complete
-        ):
-            # An empty line, or the rest of a body after its answer: it ended uvicorn's time limit
-            # between requests and began no request.
-            self._allowed = HEAD_SECONDS
-        if self._overhead > MAX_HEAD_BYTES and not self._refused:
-            self._refuse(_TOO_LARGE)
-        if self._allowed != self._deadline_allows:
-            self._set_deadline()
+        self._read = len(data)
+        if not self._make_space():
+            return
+        if self._reader.in_request and not self._discards:
+            self.received.hold(self, self._read)
+        patience = self._patience
+        try:
+            self._reader.feed(data)
+        except AppError as refusal:
+            self._stop(refusal)
+            return
+        if self._patience != patience:
+            self._expect(self._patience)
 
-    def eof_received(self) -> bool:  # type: ignore[override]
-        return self._end()  # the client may still read
-
-    def on_message_begin(self) -> None:
-        if len(self.pipeline) >= MAX_PIPELINED:
-            raise _TooManyPipelinedError
-        super().on_message_begin()
-        self._allowed = HEAD_SECONDS
-        self._idle.pop(self, None)
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self._allowed = BODY_SECONDS
-        self.headers = self.headers.copy()  # trailers are added to it, which are no headers
-
-    def on_body(self, body: bytes) -> None:
-        self._overhead = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._allowed = 0
-        self._overhead = 0
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.transport.is_closing():
-            self._set_write_deadline()
-        elif not self._allowed and self.cycle.response_complete:
-            self._idle[self] = None
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(_BAD % (len(msg), msg.encode()))
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
+    def eof_received(self) -> bool:
+        """Answer what is complete: the client may still read."""
+        self._ended = True
+        return self._stop()
 
     def pause_writing(self) -> None:
-        super().pause_writing()
-        self._set_write_deadline()
+        """Something could not be sent at once."""
+        self.outlet.block()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
-        if not self.transport.is_closing():  # else the rest has to be read as well
-            self._unset_write_deadline()
+        """Everything is sent."""
+        self.outlet.free()
 
-    def timeout_keep_alive_handler(self) -> None:
-        self._close()
+    # What the reader calls
+
+    def begins(self) -> None:
+        """The first byte of a request was read."""
+        if self._newest and (self._newest.last or len(self._queue) >= MAX_PIPELINED):
+            raise _EnoughError
+        self.received.hold(self, self._read)
+        self._patience = HEAD_SECONDS
+        self._idle.pop(self, None)
+
+    def head(self, scope: MutableMapping[str, Any], *, last: bool, expects_continue: bool) -> None:
+        """Its head was read: the application may begin."""
+        scope = {**self._scope, **scope, "state": self._app_state.copy()}
+        exchange = self._newest = Exchange(
+            self, scope, last=last, expects_continue=expects_continue
+        )
+        self._patience = BODY_SECONDS
+        if self._running is None:
+            self._start(exchange)
+        else:
+            self._queue.append(exchange)
+            self._pause_reading()
+
+    def body(self, data: bytes) -> None:
+        """A piece of its body was read."""
+        exchange = self._newest
+        if exchange and not exchange.over:
+            exchange.add(data)
+            if exchange.buffered > MAX_BUFFERED:
+                self._pause_reading()
+
+    def ends(self) -> None:
+        """Its last byte was read."""
+        exchange = self._newest
+        if exchange is None:
+            return
+        exchange.complete()
+        if exchange.answered:
+            self._patience = self._config.timeout_keep_alive
+            self._idle[self] = None
+        else:
+            exchange.size = self.received.take_out(self)
+            self._patience = 0
+
+    # What exchanges call
+
+    @property
+    def answer_headers(self) -> Headers:
+        """The headers of every answer: `Date`, which uvicorn renews every second."""
+        return self._state.default_headers
+
+    def resume_reading(self, exchange: Exchange | None) -> None:
+        """Read on, if it is for this exchange."""
+        if self._paused and exchange is self._newest:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def answered(self, exchange: Exchange) -> None:
+        """Go on to the next request, or close."""
+        self._state.total_requests += 1
+        self._running = None
+        self.received.release(exchange.size)
+        if exchange.last:
+            self._finish()
+            return
+        if self._queue:
+            self._start(self._queue.popleft())
+        elif not exchange.whole:
+            self.received.drop(self)  # the rest of its body is read and thrown away
+        elif not self._reader.in_request:
+            self._idle[self] = None
+            self._expect(self._config.timeout_keep_alive)
+        if not self._queue:
+            self.resume_reading(self._newest)
+
+    def failed(self, exchange: Exchange) -> None:
+        """Say so, if nothing was said, and close."""
+        self.received.release(exchange.size)
+        exchange.leave()
+        if not exchange.begun:
+            self._refuse(InternalError(), exchange.scope["method"])
+        self._finish()
+
+    # What uvicorn calls
+
+    def shutdown(self) -> None:
+        """Close after the answers under way."""
+        if self._running and self._newest:
+            self._newest.last = True
+        else:
+            self.transport.close()
+
+    @property
+    def _discards(self) -> bool:
+        """Whether the rest of a body is read whose request is answered."""
+        newest = self._newest
+        return newest is not None and newest.answered and not newest.whole
+
+    def _start(self, exchange: Exchange) -> None:
+        self._running = exchange
+        task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    def _pause_reading(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _make_space(self) -> bool:
+        """Refuse the largest request that is not complete while all of them are too much together.
+
+        False if that was the one being read.
+        """
+        received = self.received
+        while received.used + self._read > received.limit:
+            largest = received.largest()
+            if largest is None or received.held(largest) <= received.held(self) + self._read:
+                largest = self
+            largest._stop(OverloadedError())
+            if largest is self:
+                return False
+        return True
 
     def _make_room(self) -> bool:
         """Give up the connection that has waited longest for a request, or the rest of one.
@@ -149,69 +275,79 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         But none that still reads an answer.
         """
         for waiting in (self._idle, self._unfinished):
-            read = (client for client in waiting if not client.transport.get_write_buffer_size())
-            oldest = next(read, None)
+            oldest = next((one for one in waiting if not one.outlet.is_blocked), None)
             if oldest is not None:
                 del waiting[oldest]
                 oldest.transport.abort()
                 return True
         return False
 
-    def _refuse(self, answer: bytes) -> None:
-        """Take no more from the client and close, after the answers under way or this one."""
-        self._refused = True
-        if self._end():
+    def _stop(self, refusal: AppError | None = None) -> bool:
+        """Parse nothing more; answer the requests that are complete, or refuse this one, and close.
+
+        True if there are answers to wait for.
+        """
+        newest, running = self._newest, self._running
+        if not self._deaf:
+            self._deaf = True
+            self.received.drop(self)
+            if newest and not newest.whole and self._queue:
+                self._queue.pop()
+            if running and running.whole:
+                (self._queue[-1] if self._queue else running).last = True
+                self._expect(0)
+            else:
+                if refusal and not self._discards and not (running and running.begun):
+                    self._refuse(refusal, self._reader.method)
+                if running:
+                    running.leave()
+                self._finish()
+        return running is not None and not running.over
+
+    def _refuse(self, refusal: AppError, method: str) -> None:
+        path, silent = self._reader.path, method == "HEAD"
+        self.transport.write(encoded(refusal, self.answer_headers, path, silent=silent))
+
+    def _finish(self) -> None:
+        """Close, once the client has, or had the time to.
+
+        What it sends to a closed connection makes its system throw away the answer.
+        """
+        self._deaf = True
+        self.received.drop(self)
+        if self.transport.is_closing():
             return
-        in_body = self._allowed == BODY_SECONDS
-        if not (in_body and (self.pipeline or self.cycle.response_started)):
-            self.transport.write(answer)
-        self._close()
+        if self._ended:
+            self.transport.close()
+        else:
+            self.resume_reading(self._newest)
+            self.transport.write_eof()
+            self._expect(LINGER_SECONDS)
 
-    def _end(self) -> bool:
-        """Close after the answers to complete requests; False if there are none to wait for."""
-        if (
-            self._running is None  # no request yet
-            or self.cycle.response_complete
-            or self._allowed == BODY_SECONDS
-        ):
-            return False
-        self.cycle.keep_alive = False
-        self._allowed = 0
-        self._set_deadline()
-        return True
-
-    def _set_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if self._allowed:
-            self._deadline = self.loop.call_later(self._allowed, self._give_up)
+    def _expect(self, seconds: float) -> None:
+        """Give the client so many seconds; 0: nothing is expected of it."""
+        self._patience = seconds
+        if seconds and self not in self._idle:
             self._unfinished[self] = None
         else:
             self._unfinished.pop(self, None)
-        self._deadline_allows = self._allowed
+        self._due = self._loop.time() + seconds if seconds else math.inf
+        if self._due < self._rings_at:
+            self._set_timer()
 
-    def _give_up(self) -> None:
-        if not self._end():
-            self._close()
+    def _set_timer(self) -> None:
+        """A timer that rings too early is set anew then, which happens less often than requests."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self._due == math.inf else self._loop.call_at(self._due, self._ring)
+        self._rings_at = self._due
 
-    def _close(self) -> None:
-        self.transport.close()
-        self._set_write_deadline()  # close() waits until everything is sent
-
-    def _set_write_deadline(self) -> None:
-        if self._write_deadline is None:
-            unsent = self.transport.get_write_buffer_size()
-            self._write_deadline = self.loop.call_later(WRITE_SECONDS, self._check_unsent, unsent)
-
-    def _unset_write_deadline(self) -> None:
-        if self._write_deadline is not None:
-            self._write_deadline.cancel()
-            self._write_deadline = None
-
-    def _check_unsent(self, before: int) -> None:
-        self._write_deadline = None
-        if before - self.transport.get_write_buffer_size() < HIGH_WATER_LIMIT:
+    def _ring(self) -> None:
+        if self._loop.time() < self._due:
+            self._set_timer()
+        elif self._deaf and self.outlet.is_blocked:
+            self._expect(LINGER_SECONDS)  # it still reads the last answer, or the outlet sees to it
+        elif self._deaf:
             self.transport.abort()
         else:
-            self._set_write_deadline()
+            self._stop()

@@ -105,7 +105,8 @@ class Idempotency:
     async def once(self, answer: Callable[[], Awaitable[Response]]) -> Response:
         """What `answer` returns, or what it returned to the first request with this key.
 
-        It is kept in the same transaction as what it reports.
+        It is kept in the same transaction as what it reports. Any token of the user's that the
+        route lets in gets it again, so it tells only what the request brought and what is public.
 
         Raises:
             KeyReusedError: the key was used for another request.
@@ -120,8 +121,8 @@ class Idempotency:
         row = {"user_id": self.user_id, "key": self.key, "oldest": self.now - KEPT}
         kept = await _find(self.transaction, row, self.request_hash)
         if kept is None:
-            await _forget.run(self.transaction, row)
             kept = await answer()
+            await _forget.run(self.transaction, row)  # after the user's row is locked, if it is
             await self._keep(kept)
         return kept
 
@@ -169,9 +170,7 @@ async def get_idempotency(
     now, request_hash, kept = clock.now(), b"", None
     if idempotency_key is not None:
         if len(request.headers.getlist("idempotency-key")) > 1:
-            raise InvalidInputError.at(
-                "header", "idempotency-key", msg="Send one Idempotency-Key", type="repeated"
-            )
+            raise InvalidInputError.at("header", "idempotency-key", type="repeated")
         request_hash = hashlib.sha256(
             f"{request.method} {request.url.path}\n".encode() + await request.body()
         ).digest()
@@ -195,6 +194,7 @@ PERSONAL_DATA = [
         IdempotencyRecord.user_id,
         Shape({"key": IdempotencyRecord.key, "created_at": IdempotencyRecord.created_at}),
         IdempotencyRecord.key,
+        scopes={"posts:read"},  # of the only route that takes keys
     )
 ]
 SCHEDULES = [Schedule("idempotency.forget_old_keys", "17 * * * *", _forget_old_keys)]

@@ -9,12 +9,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import asyncpg
 from pgqueuer import AsyncpgDriver, Job, PgQueuer, Queries
 from pgqueuer.executors import DatabaseRetryEntrypointExecutor
 from pgqueuer.models import Schedule as ScheduleRow
@@ -24,9 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.config import Settings
-from src.database import Database, driver_connection
+from src.database import Database, connect_to, driver_connection
 from src.exceptions import DatabaseUnavailableError
-from src.mail.gateway import Mailer
+from src.mail.gateway import Mailer, MailNotSentError
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +43,10 @@ FAILURES_KEPT = timedelta(days=30)
 SUCCESSES_KEPT = timedelta(days=1)
 
 
+class HeldError(Exception):
+    """The last attempt of a job has failed; the cause says how."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What a job may use."""
@@ -52,6 +55,7 @@ class JobContext:
     database: Database
     mailer: Mailer
     clock: Clock
+    job_key: str = ""  # the same at every attempt of one job, and of no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Task(Generic[Payload]):
         try:
             await queries.enqueue(self.name, payload.model_dump_json().encode())
         except OSError as error:
-            raise DatabaseUnavailableError from error
+            raise DatabaseUnavailableError(type(error).__name__) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,9 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 await self._work()
+            except DatabaseUnavailableError as error:
+                logger.warning("jobs wait for the database: %s", error.reason)
+                await self._pause()
             except Exception:  # whatever it was, jobs must go on: say so and start over
                 logger.exception("the worker stopped, and starts again")
                 await self._pause()
@@ -115,7 +122,7 @@ class Worker:
             self._queue.shutdown.set()
 
     async def _work(self) -> None:
-        connection = await asyncpg.connect(
+        connection = await connect_to(
             self._context.database.url,
             command_timeout=SILENT_SECONDS,
             server_settings={"application_name": "plaza-worker"},
@@ -156,7 +163,17 @@ class Worker:
 
     def _job_function(self, task: Task[Any]) -> Callable[[Job], Awaitable[None]]:
         async def run_job(job: Job) -> None:
-            await task.run(self._context, task.payload.model_validate_json(job.payload or b"{}"))
+            context = replace(self._context, job_key=f"{job.id} {job.created.isoformat()}")
+            try:
+                await task.run(context, task.payload.model_validate_json(job.payload or b"{}"))
+            except Exception as error:
+                last = job.attempts >= MAX_ATTEMPTS
+                if last or job.attempts == 0:
+                    outcome = "is held" if last else "will be tried again"
+                    logger.warning("job %d %s %s: %s", job.id, task.name, outcome, _told(error))
+                if last:
+                    raise HeldError(_told(error)) from error
+                raise
 
         return run_job
 
@@ -166,6 +183,19 @@ class Worker:
 
         return run_schedule
 
+
+def _told(error: Exception) -> str:
+    """The kind of an error. Its text may repeat personal data: only that of a mail never does."""
+    text = f": {error}" if isinstance(error, MailNotSentError) else ""
+    return f"{type(error).__name__}{text}"
+
+
+def _not_told_yet(record: logging.LogRecord) -> bool:
+    """PgQueuer would tell the end of a held job once more, with all that its errors say."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HeldError))
+
+
+logging.getLogger("pgqueuer").addFilter(_not_told_yet)
 
 _FORGET_LOG = text("""
     DELETE FROM pgqueuer_log

@@ -66,6 +66,4 @@ def _require_unique_members(body: bytes) -> None:
 
 def _unique_members(members: list[tuple[str, Any]]) -> None:
     if len(dict(members)) < len(members):
-        raise RepeatedMemberError.at(
-            "body", msg="A field comes twice in one object", type="field_repeated"
-        )
+        raise RepeatedMemberError.at("body", type="repeated")

@@ -42,6 +42,7 @@ from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
 from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
+from src.queries import refuse_unknown_query
 from src.rate_limits import RateLimitMiddleware, RateLimits
 from src.users import personal_data as users_data
 from src.users.router import router as users_router
@@ -59,14 +60,6 @@ API_ROUTERS = [
     users_router,
     web_sign_in_router,
     administration_router,
-]
-CORS_REQUEST_HEADERS = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "X-Request-ID",
 ]
 CORS_RESPONSE_HEADERS = [
     "ETag",
@@ -126,8 +119,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.settings = settings
     app.state.clock = clock or Clock()
     app.state.personal_data = PERSONAL_DATA
+    refusals = [Depends(refuse_unknown_query), Depends(refuse_repeated_members)]
     for router in API_ROUTERS:
-        refusals = [Depends(refuse_repeated_members)]
         app.include_router(router, prefix=API_PREFIX, dependencies=refusals)
     app.include_router(health_router)
     app.include_router(auth_pages_router)
@@ -138,7 +131,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     exceptions.install(app)
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
-    app.add_middleware(GuardMiddleware, settings=settings)
+    app.add_middleware(GuardMiddleware, settings=settings, routers=API_ROUTERS, prefix=API_PREFIX)
     if settings.rate_limit_enabled:
         limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
         app.add_middleware(
@@ -149,7 +142,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
             ExactCORSMiddleware,
             allow_origins=sorted(own_origins(settings)),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=CORS_REQUEST_HEADERS,
+            allow_headers=settings.cors_allowed_headers,
             allow_credentials=True,  # the cookies of /auth/web; origins are exact
             expose_headers=CORS_RESPONSE_HEADERS,
             max_age=600,

@@ -16,13 +16,14 @@ from src.database import Base
 from src.idempotency import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post
-from src.users.models import User
+from src.users.models import HeldUsername, User
 
 __all__ = [
     "AuditEntry",
     "Base",
     "EmailLink",
     "FailureCount",
+    "HeldUsername",
     "IdempotencyRecord",
     "OAuthClient",
     "PersonalToken",

@@ -3,8 +3,15 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
+
+from src.exceptions import OAUTH_ENDPOINTS
+from src.openapi_examples import add_examples
+from src.security import current_principal, optional_principal
+from src.validation_settings import validating_with
 
 PROBLEM = "#/components/schemas/Problem"
 FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
@@ -38,7 +45,8 @@ def install(app: FastAPI) -> None:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            with validating_with(app.state.settings):  # it says which limits are set
+                app.openapi_schema = _document(app)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
@@ -53,12 +61,33 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), "Problem": problem}
-    answer = {
-        "description": "An error, as a problem document",
-        "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}},
-    }
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
+        media_type = "application/json" if path in OAUTH_ENDPOINTS else "application/problem+json"
+        answer = {
+            "description": "An error, as a problem document",
+            "content": {media_type: {"schema": {"$ref": PROBLEM}}},
+        }
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = answer
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.route, APIRoute) and _is_open_to_all(route.route.dependant):
+            for method in route.methods or ():
+                document["paths"][route.path_format][method.lower()]["security"].append({})
+    add_examples(document)
+    if path := app.state.settings.public_path:
+        document["servers"] = [{"url": path}]
+        for scheme in document["components"]["securitySchemes"].values():
+            for flow in scheme["flows"].values():
+                flow["tokenUrl"] = path + flow["tokenUrl"]
     return document
+
+
+def _is_open_to_all(dependant: Dependant) -> bool:
+    """Whether a route looks at a token if there is one, and does without."""
+    calls = _calls(dependant)
+    return optional_principal in calls and current_principal not in calls
+
+
+def _calls(dependant: Dependant) -> set[Any]:
+    return {dependant.call}.union(*map(_calls, dependant.dependencies))

@@ -14,6 +14,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from src.exceptions import InvalidInputError
+from src.public_path import path_of
 from src.responses import DocumentResponse
 from src.shapes import Document
 
@@ -45,9 +46,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
         microseconds, row_id = _KEY.unpack(base64.b64decode(cursor, b"-_", validate=True))
         return _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=row_id)
     except (binascii.Error, struct.error, OverflowError, ValueError):
-        raise InvalidInputError.at(
-            "query", "cursor", msg="Not a cursor of this list", type="cursor_invalid"
-        ) from None
+        raise InvalidInputError.at("query", "cursor", type="cursor_invalid") from None
 
 
 def page_response(
@@ -64,6 +63,6 @@ def page_response(
         query = [
             (key, value) for key, value in request.query_params.multi_items() if key != "cursor"
         ]
-        url = f"{request.scope['path']}?{urlencode([*query, ('cursor', next_cursor)])}"
+        url = f"{path_of(request.scope)}?{urlencode([*query, ('cursor', next_cursor)])}"
         headers["Link"] = f'<{url}>; rel="next"'
     return DocumentResponse({"items": items, "next_cursor": next_cursor}, headers=headers)

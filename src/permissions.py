@@ -1,6 +1,8 @@
 """What one may do: scopes, and the permissions that roles give. HTTP and sockets share them.
 
-A scope narrows what a token may do. Those of `PERMISSIONS` are granted only to users with a role
+A scope narrows what a token may do, and none includes another: a route that changes something asks
+for the scope that reads it too, unless nothing in its answers, refusals included, tells of more
+than the request brought. Those of `PERMISSIONS` are granted only to users with a role
 that has them, and hold only while the user has it.
 """
 
@@ -34,6 +36,8 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 
 _OWN = frozenset(OWN_SCOPES)
+# What it takes to see what tells of everything that somebody has done.
+OWN_READS = frozenset(scope for scope in OWN_SCOPES if scope.endswith(":read"))
 
 
 def scopes_of(roles: Iterable[str]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 `src/main.py` lists the sections of the export of one's data.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,12 +23,14 @@ class Section:
     """One list of documents, and the tables that it is the export of.
 
     `documents` takes few rows at a time, so that the longest list needs little memory. They hold
-    no secret and no hash of one, and nothing about anybody else.
+    no secret and no hash of one, and nothing about anybody else. `scopes` are those that the routes
+    ask for where one reads the same.
     """
 
     name: str
     tables: tuple[str, ...]
     documents: Callable[[Pool, UUID], AsyncIterator[Document]]
+    scopes: frozenset[str]
 
 
 def rows_of(
@@ -36,6 +38,7 @@ def rows_of(
     owner: InstrumentedAttribute[Any],
     shape: Shape,
     *key: InstrumentedAttribute[Any],
+    scopes: Collection[str],
 ) -> Section:
     """The section of a table's rows whose `owner` is the user.
 
@@ -63,4 +66,4 @@ def rows_of(
                 reads, {"user_id": user_id} | dict(zip(last, values, strict=True))
             )
 
-    return Section(name, (owner.class_.__tablename__,), documents)
+    return Section(name, (owner.class_.__tablename__,), documents, frozenset(scopes))

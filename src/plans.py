@@ -28,6 +28,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import json_bodies
+from src.queries import query_names
 
 
 class UnplannedError(Exception):
@@ -103,6 +104,7 @@ class Plan:
             raise UnplannedError
         self._steps: list[_Step] = []
         self._add(route.dependant, {})
+        self._query_names = query_names(route.dependant)
         self._opens_contexts = any(step.opens_context for step in self._steps)
 
     async def answer(self, request: Request) -> Response:
@@ -111,6 +113,8 @@ class Plan:
         Raises:
             UnplannedError: a value is not valid; what the calls had begun is undone.
         """
+        if request.scope["query_string"]:
+            _require(request.query_params.keys() - self._query_names)
         if not self._opens_contexts:
             return await self._run(request, None)
         async with AsyncExitStack() as stack:
@@ -264,7 +268,8 @@ def _are_immutable(values: Iterable[object]) -> bool:
     return True
 
 
-def _require(errors: Sequence[Any] | None) -> None:
+def _require(errors: Collection[Any] | None) -> None:
+    """Leave it to FastAPI to say what is wrong."""
     if errors:
         raise UnplannedError
 

@@ -171,7 +171,7 @@ class Pool:
             self._open -= 1
             self._wake_next()
             if isinstance(error, OSError):
-                raise DatabaseUnavailableError from error
+                raise DatabaseUnavailableError(type(error).__name__) from error
             raise
         return Connection(driver)
 

@@ -78,6 +78,7 @@ class RateLimits:
         counts = self._shared or MemoryCounts()
         self.requests = Limit(settings.rate_limit, counts, clock)
         self.mails = Limit(settings.rate_limit_mails, counts, clock)
+        self.usernames = Limit(settings.rate_limit_usernames, counts, clock)
         if settings.environment == "production" and not settings.trusted_proxies:
             logger.warning("without TRUSTED_PROXIES, all callers behind a proxy share one limit")
 
@@ -98,18 +99,14 @@ class Tally:
         self._account_counted = False
 
     async def count_address(self, network: str, *, mails: bool) -> None:
-        """Count the request by where it comes from, the narrowest network first.
-
-        What one refuses is not counted for those around it, where others may be.
+        """Count the request by where it comes from.
 
         Raises:
             RateLimitedError: one too many.
         """
-        for one, times in counted_networks(network):
-            self._take(await self._limits.requests.count(f"address:{one}", times))
+        await self._count_networks(self._limits.requests, "address", network)
         if mails:
-            for one, times in counted_networks(network):
-                self._take(await self._limits.mails.count(f"mails:{one}", times))
+            await self._count_networks(self._limits.mails, "mails", network)
 
     async def count_account(self, user_id: object) -> None:
         """Count the request by who sends it, once, however often that is worked out.
@@ -121,6 +118,14 @@ class Tally:
             self._account_counted = True
             self._take(await self._limits.requests.count(f"account:{user_id}"))
 
+    async def count_lookup(self, network: str) -> None:
+        """Count a question whether a username can be taken, by where it comes from.
+
+        Raises:
+            RateLimitedError: one too many.
+        """
+        await self._count_networks(self._limits.usernames, "usernames", network)
+
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is left of the tightest limit."""
         if self._tightest is None:
@@ -131,6 +136,11 @@ class Tally:
             (b"ratelimit-remaining", b"%d" % max(remaining, 0)),
             (b"ratelimit-reset", b"%d" % resets_in),
         ]
+
+    async def _count_networks(self, limit: Limit, what: str, network: str) -> None:
+        # What the narrowest refuses is not counted for those around it, where others may be.
+        for one, times in counted_networks(network):
+            self._take(await limit.count(f"{what}:{one}", times))
 
     def _take(self, left: Left) -> None:
         if self._tightest is None or left.remaining < self._tightest.remaining:
@@ -167,8 +177,7 @@ class RateLimitMiddleware:
         try:
             await tally.count_address(network, mails=mails)
         except RateLimitedError as error:
-            answer = answer_to(error, scope["state"]["request_id"], scope["path"])
-            await answer(scope, receive, send_counted)
+            await answer_to(error, scope)(scope, receive, send_counted)
             return
         await self.app(scope, receive, send_counted)
 
@@ -182,3 +191,14 @@ async def count_account(scope: Scope, user_id: object) -> None:
     tally: Tally | None = scope["state"].get(_STATE)
     if tally:
         await tally.count_account(user_id)
+
+
+async def count_lookup(scope: Scope, network: str) -> None:
+    """Count a question about a username, where limits are on.
+
+    Raises:
+        RateLimitedError: one too many.
+    """
+    tally: Tally | None = scope["state"].get(_STATE)
+    if tally:
+        await tally.count_lookup(network)

@@ -82,6 +82,20 @@ class _Windows:
         return count if abs(window - counted_in) <= 1 else 0
 
 
+def redis_pool(url: str) -> BlockingConnectionPool:
+    """Connections to Redis or Valkey, which open when first needed.
+
+    Raises:
+        ValueError: the client does not understand the URL; the message may repeat a part of it.
+    """
+    scheme, _, rest = url.partition("://")
+    return BlockingConnectionPool.from_url(
+        f"{scheme.replace('valkey', 'redis')}://{rest}",  # the same protocol
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_SECONDS,
+    )
+
+
 class SharedCounts:
     """Counts of all processes together, in Redis or Valkey.
 
@@ -89,12 +103,7 @@ class SharedCounts:
     """
 
     def __init__(self, url: str) -> None:
-        scheme, _, rest = url.partition("://")
-        self._pool = BlockingConnectionPool.from_url(
-            f"{scheme.replace('valkey', 'redis')}://{rest}",  # the same protocol
-            max_connections=REDIS_CONNECTIONS,
-            timeout=REDIS_SECONDS,
-        )
+        self._pool = redis_pool(url)
         options: dict[str, Any] = {"implementation": "redispy", "connection_pool": self._pool}
         self._storage = RedisStorage("redis://", key_prefix=KEY_PREFIX, **options)
         self._own = MemoryCounts()

@@ -13,7 +13,10 @@ from fastapi.responses import Response
 from src.exceptions import PreconditionFailedError
 from src.shapes import Document
 
-_OWN_TAG = re.compile(r'(?<![^\s,])(?:W/)?"([0-9]+)(?:-[0-9a-f]{8})?"(?![^\s,])')
+# A tag of a list, without what a proxy that compresses makes of it: `W/"1"` (nginx, Cloudflare),
+# `"1-gzip"` (Apache, Caddy), `"1--gzip"` (Jetty), `"1;gzip"`.
+_TAG = re.compile(r'(?<![^\s,])(?:W/)?"([^"\s]*?)(?:(?:--?|;)(?:gzip|br|zstd|deflate))?"(?![^\s,])')
+_OWN_TAG = re.compile(r"([0-9]+)(?:-[0-9a-f]{8})?")
 
 
 class DocumentResponse(Response):
@@ -51,7 +54,7 @@ def versioned(
         return Response(body, status, {"ETag": tag, **(headers or {})}, "application/json")
     caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
     known = request.headers.get("if-none-match")
-    if known is not None and (known.strip() == "*" or tag in _tags(known)):
+    if known is not None and is_named(tag, known):
         return Response(status_code=304, headers=caching)
     return Response(body, status, caching, "application/json")
 
@@ -70,8 +73,9 @@ class IfMatch:
         """
         if self.header is None or self.header.strip() == "*":
             return
-        # A proxy that compresses makes tags weak; the version in them is exact all the same.
-        if not any(tag.group(1) == str(version) for tag in _OWN_TAG.finditer(self.header)):
+        # Weak or not, the version in a tag is exact.
+        own = filter(None, map(_OWN_TAG.fullmatch, _TAG.findall(self.header)))
+        if not any(tag.group(1) == str(version) for tag in own):
             raise PreconditionFailedError
 
 
@@ -83,5 +87,6 @@ async def get_if_match(if_match: Annotated[str | None, Header(max_length=1000)] 
 IfMatchDep = Annotated[IfMatch, Depends(get_if_match)]
 
 
-def _tags(header: str) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+def is_named(tag: str, header: str) -> bool:
+    """Whether an `If-None-Match` names the tag, also as a proxy that compresses wrote it."""
+    return header.strip() == "*" or tag.strip('"') in _TAG.findall(header)

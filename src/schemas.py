@@ -1,66 +1,90 @@
-"""What every schema shares: strict input and the text that may be stored."""
+"""What every schema shares: strict input, and the types of text."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
+
+from src.invalid_values import invalid
+from src.text import MAX_GROWTH, NotTextError, text_in_lines, text_in_one_line
 
 MAX_FIELDS = 100
 CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-# Control characters, line and paragraph separators, and marks that reverse the text around them.
-_NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("NUL characters are not allowed")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("Half of a surrogate pair is not a character") from None
-    return text
-
-
-def _single_line(text: str) -> str:
-    if _NOT_IN_A_LINE.search(text):
-        raise ValueError("Line breaks and control characters are not allowed")
-    return text
 
 
 def _not_a_number(value: object) -> object:
     """Pydantic would take a number as seconds since 1970."""
     if isinstance(value, str) and not _DATE.match(value):
-        raise ValueError("Not a date and time of RFC 3339")
+        raise invalid("date_time_invalid")
     return value
 
 
 def _canonical_uuid(value: object) -> object:
     """Pydantic would take braces, a prefix, and no hyphens at all."""
     if isinstance(value, str) and not CANONICAL_UUID.fullmatch(value):
-        raise ValueError("Not an id")
+        raise invalid("id_invalid")
     return value
 
 
 Id = Annotated[UUID, BeforeValidator(_canonical_uuid)]
 # A point in time with its offset, as in `2026-03-01T12:00:00Z`.
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
-# After the length limits of a field. Text of several lines: PostgreSQL cannot store NUL, and UTF-8
-# has no lone surrogates.
-STORABLE = AfterValidator(_storable)
-# One line of text.
-SINGLE_LINE = AfterValidator(_single_line)
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Marks a `str` as text that others read (src.text), as in `Annotated[str, Text(80)]`.
+
+    It comes out in NFC, has at most `max_length` characters then, and shows something. It has one
+    line, without white space around it, or several `lines`. What may be `empty` is never blank.
+    """
+
+    max_length: int
+    lines: bool = False
+    empty: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, source: type[str], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Validate what is a string already."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Only lengths: which characters show something, no pattern says in every language."""
+        least = {} if self.empty else {"minLength": 1}
+        return handler(schema) | least | {"maxLength": self.max_length}
+
+    def _checked(self, raw: str) -> str:
+        if not raw.strip():
+            if self.empty:
+                return ""
+            raise invalid("text_empty")
+        if len(raw) > self.max_length * MAX_GROWTH:
+            raise invalid("text_too_long", max=self.max_length)
+        try:
+            text = text_in_lines(raw) if self.lines else text_in_one_line(raw)
+        except NotTextError as error:
+            raise invalid(error.fault) from None
+        if len(text) > self.max_length:
+            raise invalid("text_too_long", max=self.max_length)
+        return text
 
 
 class Input(BaseModel):
@@ -73,7 +97,7 @@ class Input(BaseModel):
     def _bound_fields(cls, data: object) -> object:
         """One error for a flood of fields, which would each get their own."""
         if isinstance(data, dict) and len(data) > MAX_FIELDS:
-            raise ValueError("Too many fields")
+            raise invalid("too_many_fields", max=MAX_FIELDS)
         return data
 
 
@@ -85,7 +109,10 @@ def left_out() -> Any:
 class Output(BaseModel):
     """The base of everything that goes out."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # Whatever has a default is sent all the same.
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Page(BaseModel, Generic[Item]):

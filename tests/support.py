@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from src.clock import Clock
+from src.exceptions import OAUTH_ENDPOINTS
 from src.ids import uuid7
 from src.mail.mailbox import Mailbox, StoredMail
 from src.users.models import User
@@ -16,6 +17,12 @@ from src.users.models import User
 PASSWORD = "correct horse battery"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PATIENCE_SECONDS = 10.0
+
+
+def problem_type(answer: httpx.Response) -> str:
+    """The media type of an answer's problem document."""
+    is_oauth = answer.request.url.path.rstrip("/") in OAUTH_ENDPOINTS
+    return "application/json" if is_oauth else "application/problem+json"
 
 
 class FrozenClock(Clock):

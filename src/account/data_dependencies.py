@@ -8,6 +8,7 @@ from src.account.deletion import DeletionService
 from src.account.export import ExportService
 from src.auth.dependencies import ReauthenticationDep, SecurityEventsDep
 from src.database import ReadsDep, SessionDep
+from src.dependencies import ClockDep
 
 
 async def get_export_service(
@@ -18,10 +19,13 @@ async def get_export_service(
 
 
 async def get_deletion_service(
-    session: SessionDep, reauthentication: ReauthenticationDep, events: SecurityEventsDep
+    session: SessionDep,
+    reauthentication: ReauthenticationDep,
+    events: SecurityEventsDep,
+    clock: ClockDep,
 ) -> DeletionService:
     """The deletion service on the request's session."""
-    return DeletionService(session, reauthentication, events)
+    return DeletionService(session, reauthentication, events, clock)
 
 
 ExportServiceDep = Annotated[ExportService, Depends(get_export_service)]

@@ -17,13 +17,14 @@ router = APIRouter(prefix="/users/me", tags=["account"])
 async def export(me: AccountReader, exports: ExportServiceDep) -> Response:
     """Everything that is held about you, as one document; if it breaks off, it is not valid JSON.
 
-    You are told by mail that it was downloaded.
+    `left_out` names the sections that your token may not read: it lacks `missing_scope`. You
+    are told by mail that it was downloaded.
     """
     headers = {
         "Cache-Control": "no-store",
         "Content-Disposition": f'attachment; filename="plaza-{me.user["username"]}.json"',
     }
-    document = await exports.begin(me.user_id)
+    document = await exports.begin(me)
     return StreamingResponse(document, headers=headers, media_type="application/json")
 
 

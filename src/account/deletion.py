@@ -4,29 +4,39 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import WrongPasswordError
+from src.auth.left_addresses import leave_address
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
+from src.clock import Clock
 from src.permissions import ADMIN
 from src.responses import IfMatch
 from src.security import SessionPrincipal
 from src.users.administrators import require_another_administrator
 from src.users.models import User
+from src.users.usernames import hold
 
 
 class DeletionService:
     """Deletes accounts, in the caller's transaction."""
 
     def __init__(
-        self, session: AsyncSession, reauthentication: Reauthentication, events: SecurityEvents
+        self,
+        session: AsyncSession,
+        reauthentication: Reauthentication,
+        events: SecurityEvents,
+        clock: Clock,
     ) -> None:
         self._session = session
         self._reauthentication = reauthentication
         self._events = events
+        self._clock = clock
 
     async def delete(
         self, caller: SessionPrincipal, current_password: str, if_match: IfMatch
     ) -> None:
         """Delete the caller's account and all that belongs to it; the audit log keeps what it has.
+
+        Nobody gets the username for a while.
 
         Raises:
             WrongPasswordError: that is not his password, or he is not active any more.
@@ -41,6 +51,11 @@ class DeletionService:
             user = await self._lock_among_administrators(user)
         if_match.check(user.version)
         await self._events.tell(self._session, "account.deleted", user)
+        await hold(self._session, user.username, None, self._clock.now())
+        if not user.email_verified:
+            email, user.email = user.email, f"{user.id}@deleted.invalid"
+            await self._session.flush()
+            await leave_address(self._session, user.id, email, self._clock.now())
         await self._session.delete(user)
         await self._session.flush()
 

@@ -1,11 +1,10 @@
-"""Everything that is held about a user, as one JSON document with a list for every section.
+"""What is held about a user, as one JSON document with a list for every section.
 
 It is put together while it is sent, so that it takes little memory, and holds no connection to the
 database while a slow reader reads.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from uuid import UUID
 
 from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +13,7 @@ from src.auth.security_events import SecurityEvents
 from src.personal_data import Section
 from src.pool import Pool
 from src.responses import encode
-from src.security import InvalidTokenError
+from src.security import InvalidTokenError, SessionPrincipal
 from src.shapes import Shape
 from src.statements import Read
 from src.users.models import User
@@ -43,37 +42,47 @@ class ExportService:
         self._sections = sections
         self._events = events
 
-    async def begin(self, user_id: UUID) -> AsyncIterator[bytes]:
-        """The parts of the document; the owner is told.
+    async def begin(self, caller: SessionPrincipal) -> AsyncIterator[bytes]:
+        """The parts of the document, with what the caller's token may read; the owner is told.
 
         Raises:
             InvalidTokenError: the account was deleted a moment ago.
         """
-        user = await self._session.get(User, user_id)
+        user = await self._session.get(User, caller.user_id)
         if user is None:
             raise InvalidTokenError
         await self._events.tell(self._session, "account.exported", user)
-        return document(self._reads, self._sections, user_id)
+        return document(self._reads, self._sections, caller)
 
 
-async def document(reads: Pool, sections: Sequence[Section], user_id: UUID) -> AsyncIterator[bytes]:
+async def document(
+    reads: Pool, sections: Sequence[Section], caller: SessionPrincipal
+) -> AsyncIterator[bytes]:
     """The document, in parts; without the last one it is not valid JSON.
+
+    The sections for which the caller's token lacks a scope are named in the list `left_out`.
 
     Raises:
         InterruptedExportError: the account was deleted meanwhile, and so was what would be missing.
     """
-    part = bytearray()
-    for number, section in enumerate(sections):
-        part += b",\n" if number else b"{\n"
-        part += encode(section.name) + b": ["
+    left_out = [
+        {"section": section.name, "missing_scope": " ".join(sorted(missing))}
+        for section in sections
+        if (missing := section.scopes - caller.scopes)
+    ]
+    part = bytearray(b'{\n"left_out": ' + encode(left_out))
+    for section in sections:
+        if section.scopes - caller.scopes:
+            continue
+        part += b",\n" + encode(section.name) + b": ["
         separator = b"\n"
-        async for item in section.documents(reads, user_id):
+        async for item in section.documents(reads, caller.user_id):
             part += separator + encode(item)
             separator = b",\n"
             if len(part) >= CHUNK_BYTES:
                 yield bytes(part)
                 part.clear()
         part += b"]"
-    if await _user.first(reads, user_id=user_id) is None:
+    if await _user.first(reads, user_id=caller.user_id) is None:
         raise InterruptedExportError
     yield bytes(part) + b"\n}\n"

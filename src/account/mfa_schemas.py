@@ -6,13 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from src.auth.schemas import Password
-from src.schemas import STORABLE, Input, Output
+from src.schemas import Input, Output, Text
 
-Code = Annotated[
-    str,
-    Field(min_length=1, max_length=64, description="Of the authenticator app, or a recovery code"),
-    STORABLE,
-]
+AppCode = Annotated[str, Text(64), Field(examples=["123456"])]
+Code = Annotated[AppCode, Field(description="Of the authenticator app, or a recovery code")]
 
 
 class TotpEnrol(Input):
@@ -24,7 +21,7 @@ class TotpEnrol(Input):
 class TotpConfirm(Input):
     """The first code that the app shows."""
 
-    code: Annotated[str, Field(min_length=1, max_length=64), STORABLE]
+    code: AppCode
 
 
 class MfaProof(Input):

@@ -28,6 +28,7 @@ from src.security import SessionPrincipal
 from src.shapes import Shape
 from src.statements import Read
 from src.users.models import User
+from src.users.usernames import named
 
 _account_of_live_link = Read(
     Shape({"id": User.id, "email": User.email}),
@@ -77,8 +78,7 @@ class PasswordService:
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
         if normalize_password(new_password) == normalize_password(current_password):
-            message = "Choose another password than the current one"
-            raise InvalidInputError.at("body", "new_password", msg=message, type="password_same")
+            raise InvalidInputError.at("body", "new_password", type="password_same")
         await self._policy.require_good(new_password, caller.user["email"], "new_password")
         await self._reauthentication.check(caller.session_id)
         # Before the transaction, which would hold a connection meanwhile.
@@ -97,18 +97,18 @@ class PasswordService:
         )
         await self._events.tell(self._session, "password.changed", user)
 
-    async def forgot(self, email: str) -> None:
-        """Mail a link that sets a new password, if the address is that of an account.
+    async def forgot(self, name: str) -> None:
+        """Mail a link that sets a new password, if the address or username is that of an account.
 
         Raises:
-            TooManyRequestsError: asked too often, whether the address is known or not.
+            TooManyRequestsError: asked too often, whether the name is known or not.
         """
         now = self._clock.now()
         async with self._database.independent_transaction() as session:
             most = self._settings.email_links_per_hour
-            await require_few(session, f"forgot:{email}", most, now)
-        # The rest is a job, so that a known address takes no longer than others.
-        user_id = await self._session.scalar(select(User.id).where(User.email == email))
+            await require_few(session, f"forgot:{name}", most, now)
+        # The rest is a job, so that a known name takes no longer than others.
+        user_id = await self._session.scalar(select(User.id).where(named(name)))
         peer = self._events.peer  # whoever it was, he has not shown to be the user
         audit.record(self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id)
         await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))

@@ -27,8 +27,8 @@ async def change_password(
 
 @router.post("/auth/password/forgot", status_code=202)
 async def forgot_password(data: PasswordForgotten, passwords: PasswordServiceDep) -> ResetRequested:
-    """Mail a link that sets a new password; older ones are dead. The same for unknown addresses."""
-    await passwords.forgot(data.email)
+    """Mail a link that sets a new password; older ones are dead. The same for unknown accounts."""
+    await passwords.forgot(data.name)
     return ResetRequested()
 
 

@@ -1,27 +1,29 @@
 """What travels about one's own account."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from src.auth.schemas import LinkToken, Password
+from pydantic import Field
+
+from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
 from src.schemas import Input, Output
-from src.users.schemas import Email
+from src.users.schemas import NewEmail
+
+OtherPassword = Annotated[NewPassword, Field(examples=["a quieter mouse on the hill"])]
 
 
 class PasswordChange(Input):
     """A new password."""
 
     current_password: Password
-    new_password: Password
+    new_password: OtherPassword
 
 
-class PasswordForgotten(Input):
+class PasswordForgotten(AccountNamed):
     """Whom to mail a link that sets a new password."""
-
-    email: Email
 
 
 class ResetRequested(Output):
-    """The same for every address."""
+    """The same for every account."""
 
     status: Literal["reset_sent"] = "reset_sent"
 
@@ -30,13 +32,13 @@ class PasswordReset(Input):
     """The mailed token, and a new password."""
 
     token: LinkToken
-    new_password: Password
+    new_password: OtherPassword
 
 
 class EmailChange(Input):
     """A new address."""
 
-    new_email: Email
+    new_email: Annotated[NewEmail, Field(examples=["ann.new@example.com"])]
     current_password: Password
 
 

@@ -4,7 +4,6 @@ import argparse
 import getpass
 import signal
 import sys
-from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select, text
@@ -20,19 +19,20 @@ from src.config import Settings
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
 from src.permissions import ADMIN
-from src.users.emails import normalize_email
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
-from src.users.schemas import Username
+from src.users.schemas import Email, Username
 from src.users.service import suggest_username
+from src.validation_settings import validating_with
 
 _username: TypeAdapter[str] = TypeAdapter(Username)
+_email: TypeAdapter[str] = TypeAdapter(Email)
 _password: TypeAdapter[str] = TypeAdapter(Password)
 
 
 def describe_create_admin(parser: argparse.ArgumentParser) -> None:
     """Make an administrator, or make one of a user; a new one's password is asked for."""
-    parser.add_argument("email", metavar="EMAIL", type=_email)
+    parser.add_argument("email", metavar="EMAIL")
     parser.add_argument("--username", type=_known_form, help="of a new user; made up if left out")
     parser.set_defaults(run=create_admin)
 
@@ -45,8 +45,9 @@ async def create_admin(
     Raises:
         ConflictError: the user has not confirmed his address, or is disabled.
         UsernameTakenError: somebody has the username.
-        RuntimeError: the password is too weak, or none was given.
+        RuntimeError: the address is none, the password is too weak, or none was given.
     """
+    email = _valid(email, settings)
     user = await session.scalar(select(User).where(User.email == email).with_for_update())
     if user:
         return await _give_role(session, clock, user)
@@ -135,18 +136,19 @@ async def _password_hash(email: str, settings: Settings) -> str:
         await policy.require_good(password, email, "password")
         return await hasher.hash(password)
     except InvalidInputError as error:
-        [reason] = cast("list[dict[str, str]]", error.fields["errors"])
-        raise RuntimeError(f"{reason['msg']}. Nothing has changed.") from None
+        [reason] = error.errors
+        raise RuntimeError(f"{reason.message('en')}. Nothing has changed.") from None
     finally:
         hasher.close()
         await policy.close()
 
 
-def _email(written: str) -> str:
-    try:
-        return normalize_email(written)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _valid(email: str, settings: Settings) -> str:
+    with validating_with(settings):
+        try:
+            return _email.validate_python(email)
+        except ValidationError:
+            raise RuntimeError(f"{email} is not a valid e-mail address.") from None
 
 
 def _known_form(written: str) -> str:

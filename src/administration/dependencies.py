@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Security
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from src.administration.service import AdministrationService
 from src.auth.dependencies import CredentialsDep, SecondFactorDep, SecurityEventsDep
@@ -23,7 +24,15 @@ async def get_administration_service(
     return AdministrationService(session, credentials.hasher, second_factor, events, clock)
 
 
+class _Other(StringConvertor):
+    """What comes after /users/ but `me`, whose routes are those of one's own account."""
+
+    regex = "(?!me(?:/|$))[^/]+"
+
+
+register_url_convertor("other", _Other())
+
 AdministrationServiceDep = Annotated[AdministrationService, Depends(get_administration_service)]
 UserManager = Annotated[Principal, Security(current_principal, scopes=["users:manage"])]
 AuditReader = Annotated[Principal, Security(current_principal, scopes=["audit:read"])]
-UserId = Annotated[Id, Path(alias="user", description="The id")]
+UserId = Annotated[Id, Path(alias="user", description="The id, not the username")]

@@ -12,6 +12,7 @@ from src.pagination import MAX_LIMIT, decode_cursor
 from src.pool import Pool
 from src.shapes import Document, Shape
 from src.statements import Read
+from src.users.emails import part_of_email
 from src.users.models import User
 from src.users.service import MANAGED
 
@@ -39,6 +40,7 @@ async def list_users(reads: Pool, which: UserFilter) -> list[Document]:
     parameters = _given(which)
     if which.q is not None:
         parameters["q"] = f"%{_literally(which.q)}%"
+        parameters["address"] = f"%{_literally(part_of_email(which.q))}%"
     if which.role is not None:
         parameters["role"] = [which.role]
     read = _user_list(_compiled_limit(which.limit), frozenset(parameters))
@@ -88,7 +90,7 @@ def _user_list(limit: int, given: frozenset[str]) -> Read:
         # Usernames and addresses are stored in lower case.
         "q": or_(
             User.username.like(like),
-            User.email.like(like),
+            User.email.like(bindparam("address")),
             func.lower(User.display_name).like(like),
         ),
         # The first part, as a literal, lets the partial index serve.

@@ -35,7 +35,7 @@ async def list_users_(
     return page_response(request, await list_users(reads, which), which.limit, "created_at")
 
 
-@router.patch("/users/{user}", response_model=ManagedUser)
+@router.patch("/users/{user:other}", response_model=ManagedUser)
 async def update_user(
     request: Request,
     user_id: UserId,
@@ -49,7 +49,7 @@ async def update_user(
     return versioned(request, MANAGED.of_entity(user), user.version)
 
 
-@router.post("/users/{user}/sessions/end", status_code=204, response_class=Response)
+@router.post("/users/{user:other}/sessions/end", status_code=204, response_class=Response)
 async def end_sessions(
     user_id: UserId, admin: UserManager, administration: AdministrationServiceDep
 ) -> None:
@@ -57,7 +57,7 @@ async def end_sessions(
     await administration.end_sessions(admin.user_id, user_id)
 
 
-@router.post("/users/{user}/password/force-reset", status_code=204, response_class=Response)
+@router.post("/users/{user:other}/password/force-reset", status_code=204, response_class=Response)
 async def force_password_reset(
     user_id: UserId, admin: UserManager, administration: AdministrationServiceDep
 ) -> None:
@@ -65,7 +65,7 @@ async def force_password_reset(
     await administration.force_password_reset(admin.user_id, user_id)
 
 
-@router.delete("/users/{user}/mfa", status_code=204, response_class=Response)
+@router.delete("/users/{user:other}/mfa", status_code=204, response_class=Response)
 async def remove_second_factor(
     user_id: UserId, admin: UserManager, administration: AdministrationServiceDep
 ) -> None:

@@ -4,22 +4,24 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue
 
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.permissions import Role
-from src.schemas import SINGLE_LINE, Id, Input, Output, Timestamp, left_out
+from src.schemas import Id, Input, Output, Text, Timestamp, left_out
 
 
 def _sorted_without_repeats(roles: list[Role]) -> list[Role]:
     return sorted(set(roles))
 
 
-Roles = Annotated[list[Role], Field(max_length=20), AfterValidator(_sorted_without_repeats)]
-# A part of a username, a name or an address.
-SearchText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), SINGLE_LINE
+Roles = Annotated[
+    list[Role],
+    Field(max_length=20, examples=[["moderator"]]),
+    AfterValidator(_sorted_without_repeats),
 ]
+# A part of a username, a name or an address.
+SearchText = Annotated[str, Text(100)]
 # What an event is called, such as `sign_in.failed`.
 Action = Annotated[str, Field(max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
 
@@ -42,7 +44,7 @@ class UserFilter(Input):
 class ManagedUserUpdate(Input):
     """The fields to change; those left out stay as they are."""
 
-    is_active: bool = left_out()
+    is_active: Annotated[bool, Field(examples=[True])] = left_out()
     roles: Roles = left_out()
 
 

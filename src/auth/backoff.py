@@ -31,7 +31,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from src.auth.exceptions import TooManyFailuresError
 from src.auth.models import FailureCount
-from src.clock import Clock
+from src.clock import Clock, elapsed
 from src.config import Settings
 from src.database import Database
 from src.peer import counted_networks
@@ -162,9 +162,10 @@ class Backoff:
         wait = timedelta(0)
         for guesser in guessers:
             count, last_at = counts.get(guesser.key, (0, now))
-            leaked = 0 if guesser.cleared else (now - last_at) // guesser.leak
+            waited = elapsed(last_at, now)
+            leaked = 0 if guesser.cleared else waited // guesser.leak
             if (too_many := count - leaked - guesser.free) >= 0:
-                wait = max(wait, last_at + self._delay(too_many) - now)
+                wait = max(wait, self._delay(too_many) - waited)
         if wait > timedelta(0):
             raise TooManyFailuresError(math.ceil(wait.total_seconds()))
 
@@ -174,7 +175,8 @@ class Backoff:
 
     def _count(self, guesser: Guesser, now: datetime) -> ReturningInsert[tuple[int]]:
         old = FailureCount.last_at <= now - FORGOTTEN_AFTER
-        seconds_waited = extract("epoch", now - FailureCount.last_at)
+        # Guesses are counted in another order than they began in, and clocks differ.
+        seconds_waited = func.greatest(extract("epoch", now - FailureCount.last_at), 0)
         count: ColumnElement[int] = FailureCount.count.expression
         if not guesser.cleared:
             leaked = cast(func.floor(seconds_waited / guesser.leak.total_seconds()), Integer)
@@ -188,7 +190,10 @@ class Backoff:
             .values(key=guesser.key, count=1, last_at=now)
             .on_conflict_do_update(
                 index_elements=[FailureCount.key],
-                set_={"count": case((old, 1), else_=count + 1), "last_at": now},
+                set_={
+                    "count": case((old, 1), else_=count + 1),
+                    "last_at": func.greatest(FailureCount.last_at, now),
+                },
                 where=(count < guesser.free) | (seconds_waited >= delay),
             )
             .returning(FailureCount.count)

@@ -17,12 +17,10 @@ from src.auth.exceptions import (
 )
 from src.auth.models import OAuthClient
 from src.auth.opaque_tokens import secret_digest
-from src.auth.token_request import TokenRequest
+from src.auth.token_request import PUBLIC_CLIENT_ID, TokenRequest
 from src.pool import Pool
 from src.shapes import Shape
 from src.statements import Read
-
-PUBLIC_CLIENT_ID = "plaza"
 
 _client_by_id = Read(
     Shape({"secret_hash": OAuthClient.secret_hash, "scope": OAuthClient.scope}),

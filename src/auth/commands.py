@@ -4,7 +4,7 @@ import argparse
 import secrets
 from typing import Annotated
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,19 +18,12 @@ from src.config import Settings
 from src.exceptions import NotFoundError
 from src.ids import uuid7
 from src.permissions import CLIENT_SCOPES, SCOPES
-from src.schemas import SINGLE_LINE, STORABLE
+from src.schemas import Text
 
 MAX_NAME_LENGTH = 100
 KNOWN_SCOPES = [*CLIENT_SCOPES, *SCOPES]
 
-_name: TypeAdapter[str] = TypeAdapter(
-    Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_LENGTH),
-        STORABLE,
-        SINGLE_LINE,
-    ]
-)
+_name: TypeAdapter[str] = TypeAdapter(Annotated[str, Text(MAX_NAME_LENGTH)])
 
 
 def describe_keys(parser: argparse.ArgumentParser) -> None:

@@ -4,17 +4,20 @@ Whoever confirms has to receive the mail and to prove that the registration was 
 cannot be prepared by somebody else for the owner of an address to confirm.
 """
 
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import Backoff, Guesser
 from src.auth.email_change import EmailChangeService
-from src.auth.exceptions import ConfirmationProofRequiredError, InvalidLinkError
+from src.auth.exceptions import (
+    ConfirmationProofRequiredError,
+    EmailAlreadyConfirmedError,
+    InvalidLinkError,
+)
 from src.auth.hashing import PasswordHasher
 from src.auth.links import LinkTokens
 from src.auth.models import EmailLink, Registration
@@ -27,15 +30,13 @@ from src.ids import uuid7
 from src.security import Principal
 from src.shapes import Shape
 from src.statements import Read
+from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username
+from src.users.usernames import require_not_held
 
-# Registrations whose password is tried, each for a hash; a secret is found however many there are.
-# Whoever would hide the owner's behind his own has to come before and after him.
-OLDEST_TRIED, NEWEST_TRIED = 3, 5
-
-_live_link = Read(
-    Shape({"user_id": EmailLink.user_id}),
+_link = Read(
+    Shape({"user_id": EmailLink.user_id, "used_at": EmailLink.used_at}),
     lambda rows: rows.where(
         EmailLink.id == bindparam("link_id"),
         EmailLink.purpose == "confirm",
@@ -43,7 +44,7 @@ _live_link = Read(
     ),
 )
 _account = Read(
-    Shape({"password_hash": User.password_hash}),
+    Shape({"email": User.email, "password_hash": User.password_hash}),
     lambda rows: rows.where(User.id == bindparam("user_id")),
 )
 _registration_by_secret = Read(
@@ -53,10 +54,12 @@ _registration_by_secret = Read(
         Registration.secret_hash == bindparam("secret_hash"),
     ),
 )
-_other_registrations = Read(
-    Shape({"id": Registration.id, "password_hash": Registration.password_hash}),
+_other_registration_by_hash = Read(
+    Shape({"id": Registration.id}),
     lambda rows: rows.where(
-        Registration.user_id == bindparam("user_id"), Registration.opened_account.is_(False)
+        Registration.user_id == bindparam("user_id"),
+        Registration.opened_account.is_(False),
+        Registration.password_hash == bindparam("password_hash"),
     ).order_by(Registration.id),
 )
 
@@ -89,8 +92,9 @@ class ConfirmationService:
         """Confirm the address of a registration, or the new one of an account.
 
         Raises:
-            InvalidLinkError: the link is malformed, used, replaced or expired, or the new address
-                has been confirmed for another account.
+            EmailAlreadyConfirmedError: it is done already, with this link or another to it.
+            InvalidLinkError: the link is malformed, replaced or expired, or the new address has
+                been confirmed for another account.
             ConfirmationProofRequiredError: nothing fits a registration, or the account.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
@@ -118,11 +122,13 @@ class ConfirmationService:
             raise
         user = await self._session.get(User, user_id, with_for_update=True)
         used = await self._session.scalar(
-            delete(EmailLink)
-            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+            update(EmailLink)
+            .where(EmailLink.id == link_id, EmailLink.used_at.is_(None), EmailLink.expires_at > now)
+            .values(used_at=now)
             .returning(EmailLink.id)
         )
         if user is None or used is None:
+            await self._user_of_link(link_id, now)  # used meanwhile: say that instead
             raise InvalidLinkError
         registration = await self._registration(user_id, registration_id)
         if registration_id is None or (registration and registration.opened_account):
@@ -133,9 +139,11 @@ class ConfirmationService:
             raise InvalidLinkError
 
     async def _user_of_link(self, link_id: UUID, now: datetime) -> UUID:
-        link = await _live_link.first(self._reads, link_id=link_id, now=now)
+        link = await _link.first(self._reads, link_id=link_id, now=now)
         if link is None:
             raise InvalidLinkError
+        if link["used_at"]:
+            raise EmailAlreadyConfirmedError
         return UUID(link["user_id"])
 
     async def _proven_registration(self, user_id: UUID, data: EmailConfirm) -> UUID | None:
@@ -144,11 +152,14 @@ class ConfirmationService:
         Raises:
             ConfirmationProofRequiredError: it fits nothing.
         """
+        account = await _account.first(self._reads, user_id=user_id)
+        if account is None:
+            raise InvalidLinkError
         # Before the secret: that of a later registration would start the visitor's account over.
         if data.password:
-            for account in await _account.all(self._reads, user_id=user_id):
-                if await self._fits(data.password, account["password_hash"]):
-                    return None
+            right, _ = await self._hasher.verify(data.password, account["password_hash"])
+            if right:
+                return None
         if data.registration_secret:
             found = await _registration_by_secret.first(
                 self._reads, user_id=user_id, secret_hash=secret_digest(data.registration_secret)
@@ -156,15 +167,14 @@ class ConfirmationService:
             if found:
                 return UUID(found["id"])
         if data.password:
-            others = await _other_registrations.all(self._reads, user_id=user_id)
-            for registration in others[:OLDEST_TRIED] + others[OLDEST_TRIED:][-NEWEST_TRIED:]:
-                if await self._fits(data.password, registration["password_hash"]):
-                    return UUID(registration["id"])
+            # One hash, however many have registered the address.
+            password_hash = await self._hasher.hash_for(account["email"], data.password)
+            found = await _other_registration_by_hash.first(
+                self._reads, user_id=user_id, password_hash=password_hash
+            )
+            if found:
+                return UUID(found["id"])
         raise ConfirmationProofRequiredError
-
-    async def _fits(self, password: str, password_hash: str) -> bool:
-        right, _ = await self._hasher.verify(password, password_hash)
-        return right
 
     async def _registration(
         self, user_id: UUID, registration_id: UUID | None
@@ -179,9 +189,16 @@ class ConfirmationService:
     async def _confirm(self, user: User, registration: Registration | None, now: datetime) -> None:
         """The account is the visitor's own."""
         user.email_verified_at = user.updated_at = now
+        user.email_undeliverable_at = None
         username = registration.username if registration else None
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
-        await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
+        links = EmailLink.user_id == user.id, EmailLink.purpose == "confirm"
+        await self._session.execute(
+            update(EmailLink).where(*links, EmailLink.used_at.is_(None)).values(used_at=now)
+        )
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose != "confirm")
+        )
         await self._take_username(user, username)
 
     async def _start_over(self, user: User, registration: Registration, now: datetime) -> None:
@@ -198,16 +215,37 @@ class ConfirmationService:
             updated_at=now,
         )
         username = registration.username
+        links = await self._session.scalars(
+            select(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose == "confirm")
+        )
+        # They go with the account, and have still to say that the address is confirmed.
+        used_links = [
+            EmailLink(
+                id=link.id,
+                user_id=owner.id,
+                locale=link.locale,
+                created_at=link.created_at,
+                expires_at=link.expires_at,
+                used_at=now,
+            )
+            for link in links
+        ]
         await self._session.execute(delete(User).where(User.id == user.id))
         self._session.expunge_all()
         self._session.add(owner)
         await self._session.flush()
+        self._session.add_all(used_links)
         await self._take_username(owner, username)
 
     async def _take_username(self, user: User, username: str | None) -> None:
-        """Give the user the name he asked for, unless it was taken in the meantime."""
+        """Give the user the name he asked for; if somebody was faster, his profile says so."""
         if username and username != user.username:
-            with suppress(IntegrityError):
+            try:
                 async with self._session.begin_nested():
                     user.username = username
+                    await self._session.flush()
+                    await require_not_held(self._session, username, user.id, self._clock.now())
+            except (IntegrityError, UsernameTakenError):
+                await self._session.refresh(user)
+                user.requested_username = username
         await self._session.flush()

@@ -15,9 +15,11 @@ from src.auth import tasks
 from src.auth.backoff import password_guessers
 from src.auth.exceptions import (
     ConfirmationProofRequiredError,
+    EmailAlreadyConfirmedError,
     InvalidLinkError,
     WrongPasswordError,
 )
+from src.auth.left_addresses import leave_address
 from src.auth.models import EmailLink, Registration
 from src.auth.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
@@ -29,12 +31,20 @@ from src.pool import Pool
 from src.security import Principal, SessionPrincipal
 from src.shapes import Document, Shape
 from src.statements import Read
+from src.users.locking import lock_user
 from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
 
-_account_of_live_link = Read(
-    Shape({"id": User.id, "email": User.email}),
+_account_of_link = Read(
+    Shape(
+        {
+            "id": User.id,
+            "email": User.email,
+            "new_email": EmailLink.new_email,
+            "used_at": EmailLink.used_at,
+        }
+    ),
     lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
         EmailLink.id == bindparam("link_id"),
         EmailLink.expires_at > bindparam("now"),
@@ -69,14 +79,13 @@ class EmailChangeService:
         Whether somebody has the address already is found out by the job that mails the link.
 
         Raises:
-            InvalidInputError: it is the address that the account has.
+            InvalidInputError: it is the address that the account has, or no mail can reach it.
             WrongPasswordError: the password is not the account's.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
             TooManyRequestsError: asked too often, by this user or for this address.
         """
         if new_email == caller.user["email"]:
-            message = "This is the address of your account already"
-            raise InvalidInputError.at("body", "new_email", msg=message, type="email_unchanged")
+            raise InvalidInputError.at("body", "new_email", type="email_unchanged")
         user = await self._reauthentication.require(
             caller.user_id, caller.session_id, current_password
         )
@@ -98,39 +107,57 @@ class EmailChangeService:
         await self._events.tell(self._session, "email.change_requested", user)
 
     async def confirm(self, link_id: UUID, password: str | None, caller: Principal | None) -> None:
-        """Switch to the new address. The proof is the password, or a session of the account.
+        """Switch to the new address. The proof is the password, or a session that may change it.
 
         Raises:
-            InvalidLinkError: the link is used, replaced or expired, or another account has
-                confirmed the address meanwhile.
+            EmailAlreadyConfirmedError: the link has been used.
+            InvalidLinkError: it is replaced or expired, or another account has confirmed the
+                address meanwhile.
             ConfirmationProofRequiredError: neither password nor caller is the account's.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
         now = self._clock.now()
-        account = await _account_of_live_link.first(self._reads, link_id=link_id, now=now)
-        if account is None:
-            raise InvalidLinkError
+        account = await self._account_of_link(link_id, now)
         user = await self._proven_user(account, password, caller)
         new_email = await self._session.scalar(
-            delete(EmailLink)
-            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+            update(EmailLink)
+            .where(EmailLink.id == link_id, EmailLink.used_at.is_(None), EmailLink.expires_at > now)
+            .values(used_at=now)
             .returning(EmailLink.new_email)
         )
         if new_email is None:
+            await self._account_of_link(link_id, now)  # used meanwhile: say that instead
             raise InvalidLinkError
         await self._take_address(user.id, new_email, now)
+        if not user.email_verified:
+            await leave_address(self._session, user.id, account["email"], now)
         # With them, a registration of the old address could still claim this account.
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
-        await self._session.execute(delete(EmailLink).where(EmailLink.user_id == user.id))
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.id != link_id)
+        )
         await self._events.tell(self._session, "email.changed", user, also_to=new_email)
+
+    async def _account_of_link(self, link_id: UUID, now: datetime) -> Document:
+        account = await _account_of_link.first(self._reads, link_id=link_id, now=now)
+        if account is None:
+            raise InvalidLinkError
+        if account["used_at"]:
+            raise EmailAlreadyConfirmedError
+        return account
 
     async def _proven_user(
         self, account: Document, password: str | None, caller: Principal | None
     ) -> User:
         """The user, locked; a wrong password counts like one of signing in with the address."""
         user_id = UUID(account["id"])
-        if caller and caller.session_id and caller.user_id == user_id:
-            user = await self._session.get(User, user_id, with_for_update=True)
+        if (
+            caller
+            and caller.session_id
+            and caller.user_id == user_id
+            and "profile:write" in caller.scopes
+        ):
+            user = await lock_user(self._session, user_id, taking=account["new_email"])
             if user is None:
                 raise InvalidLinkError
             return user
@@ -138,7 +165,9 @@ class EmailChangeService:
             raise ConfirmationProofRequiredError
         guessers = password_guessers(account["email"], self._events.peer.network, self._settings)
         try:
-            return await self._reauthentication.prove(user_id, password, guessers)
+            return await self._reauthentication.prove(
+                user_id, password, guessers, taking=account["new_email"]
+            )
         except WrongPasswordError:
             raise ConfirmationProofRequiredError from None
 
@@ -147,7 +176,13 @@ class EmailChangeService:
         switch = (
             update(User)
             .where(User.id == user_id)
-            .values(email=email, email_verified_at=now, updated_at=now, version=User.version + 1)
+            .values(
+                email=email,
+                email_verified_at=now,
+                email_undeliverable_at=None,
+                updated_at=now,
+                version=User.version + 1,
+            )
             .execution_options(synchronize_session=False)
         )
         # Whoever opened such an account has never shown that the address is his.

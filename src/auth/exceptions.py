@@ -13,6 +13,14 @@ class InvalidLinkError(AppError):
     title = "This link is not valid any more"
 
 
+class EmailAlreadyConfirmedError(AppError):
+    """The mailed link has confirmed its address already, or another link to it has."""
+
+    status = 400
+    code = "email_already_confirmed"
+    title = "This address is confirmed already: sign in"
+
+
 class ConfirmationProofRequiredError(AppError):
     """The link is good, but whoever follows it has to show that the account is his."""
 
@@ -70,6 +78,17 @@ class OriginNotAllowedError(AppError):
     title = "This origin may not do that"
 
 
+class CrossSiteError(AppError):
+    """A page of ours on another site: its browser would drop the cookie without a word."""
+
+    status = 403
+    code = "cross_site"
+    title = (
+        "This page is on another site than the API, so the browser would drop the cookie: "
+        "use one host name for both, or send the calls through the server of the page"
+    )
+
+
 class TokenError(AppError):
     """An error of the token endpoint (RFC 6749, section 5.2)."""
 
@@ -92,6 +111,13 @@ class InvalidTokenRequestError(TokenError):
     title = "The token request is not valid"
 
 
+class DuplicateCookieError(TokenError):
+    """A cookie of ours came more than once: another host of the domain may have set one of them."""
+
+    code = "duplicate_cookie"
+    title = "A cookie of this server came twice: sign out, which clears it, and sign in again"
+
+
 class InvalidClientError(TokenError):
     """Unknown client or wrong client credentials."""
 
@@ -100,7 +126,10 @@ class InvalidClientError(TokenError):
     title = "The client is not known"
 
     def __init__(self) -> None:
-        super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
+        super().__init__(
+            "A front end is the client plaza, or names none; any other sends its secret",
+            **{"WWW-Authenticate": 'Basic realm="plaza"'},
+        )
 
 
 class ClientNotAllowedError(TokenError):

@@ -1,18 +1,24 @@
 """Hashing passwords without stopping the rest."""
 
+import hmac
 import os
 import secrets
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from passlib.context import CryptContext
+from passlib.utils.binary import bcrypt64
 
 from src.auth.passwords import normalize_password
 from src.config import Settings
 from src.threads import BoundedThreads
 
 SECONDS_PER_HASH = 0.3  # bcrypt at cost 12
+SALT_PURPOSE = b"registration-salt"
+SALT_BYTES = 16
+_to_base64: Callable[[bytes], bytes] = bcrypt64.encode_bytes
 
 
 def _yield_the_processor() -> None:
@@ -42,6 +48,8 @@ class PasswordHasher:
             _yield_the_processor,
         )
         self._rounds = settings.bcrypt_rounds
+        secret_key = settings.secret_key.get_secret_value()
+        self._salt_key = hmac.digest(secret_key.encode(), SALT_PURPOSE, "sha256")
         self._hash_of_nobody = self._context.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
@@ -51,6 +59,19 @@ class PasswordHasher:
             OverloadedError: the queue is full.
         """
         return await self._threads.run(partial(self._context.hash, normalize_password(password)))
+
+    async def hash_for(self, email: str, password: str) -> str:
+        """The hash to store, the same text whenever this address comes with this password.
+
+        So one hash finds a password among all registrations of an address. The salt is the
+        address's own, and nobody knows it who lacks SECRET_KEY.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        salt = hmac.digest(self._salt_key, email.encode(), "sha256")[:SALT_BYTES]
+        scheme = self._context.handler().using(salt=_to_base64(salt).decode())
+        return await self._threads.run(partial(scheme.hash, normalize_password(password)))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
         """Whether the password is right, and a new hash when the stored one should be replaced.

@@ -8,6 +8,7 @@ from src.auth.access_tokens import AccessTokens
 from src.auth.authenticator import SessionAuthenticator
 from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
+from src.auth.sessions import gets_newest
 from src.clock import Clock
 from src.config import Settings
 from src.permissions import kept, scopes_of
@@ -30,6 +31,8 @@ _living_session = Read(
             "refresh_salt": Session.refresh_salt,
             "refresh_generation": Session.refresh_generation,
             "refreshed_at": Session.refreshed_at,
+            "earlier_refreshes": Session.earlier_refreshes,
+            "unused_since": Session.unused_since,
             "idle_expires_at": Session.idle_expires_at,
             "expires_at": Session.expires_at,
         }
@@ -98,7 +101,8 @@ class IntrospectionService:
             return NOT_VALID
         refreshed_at: datetime = session["refreshed_at"]
         age = session["refresh_generation"] - token.counter
-        if age > 1 or (age == 1 and now - refreshed_at > self._settings.refresh_grace):
+        times, unused_since = [refreshed_at, *session["earlier_refreshes"]], session["unused_since"]
+        if age and not gets_newest(age, times, unused_since, now, self._settings.refresh_grace):
             return NOT_VALID
         issuer = self._settings.public_url
         return {

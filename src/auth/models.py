@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import TIMESTAMP, BigInteger, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database import Base, Identified
@@ -32,6 +33,12 @@ class Session(Identified, Base):
     refresh_generation: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     created_at: Mapped[datetime]
     refreshed_at: Mapped[datetime]
+    # When it was refreshed before, latest first: as many as a grace may need.
+    earlier_refreshes: Mapped[list[datetime]] = mapped_column(
+        ARRAY(TIMESTAMP(timezone=True)), server_default="{}", default=list
+    )
+    # The last refresh, until an access token from it is seen: its answer may have got lost.
+    unused_since: Mapped[datetime | None]
     idle_expires_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -72,6 +79,8 @@ class EmailLink(Identified, Base):
     locale: Mapped[str]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    # When an address was confirmed with it; such a row is kept so that it can be told.
+    used_at: Mapped[datetime | None]
 
 
 class Throttle(Base):

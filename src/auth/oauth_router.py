@@ -5,9 +5,10 @@ from fastapi import APIRouter, Request, Response
 from src.auth.clients import authenticate_client, require_scope
 from src.auth.dependencies import CredentialsDep, IntrospectionServiceDep, RevocationServiceDep
 from src.auth.oauth_schemas import AuthorizationServer, Introspection, JsonWebKeySet
-from src.auth.token_request import MFA_GRANT, form_schema, read_token_request
+from src.auth.token_request import MFA_GRANT, PUBLIC_CLIENT_ID, form_schema, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
+from src.exceptions import NotFoundError
 from src.permissions import SCOPES
 from src.responses import DocumentResponse
 from src.security import TOKEN_URL
@@ -22,9 +23,17 @@ WITH_SECRET = ["client_secret_basic", "client_secret_post"]
 TOKEN_FORM = form_schema(
     "TokenToCheck",
     {
-        "token": {"type": "string", "description": "An access token or a refresh token"},
+        "token": {
+            "type": "string",
+            "description": "An access token or a refresh token",
+            "example": "a token",
+        },
         "token_type_hint": {"type": "string", "description": "Not needed"},
-        "client_id": {"type": "string", "description": "If not in the Authorization header"},
+        "client_id": {
+            "type": "string",
+            "description": "If not in the Authorization header; "
+            f"{PUBLIC_CLIENT_ID} for front ends, which may revoke their tokens",
+        },
         "client_secret": {"type": "string", "format": "password"},
     },
     "token",
@@ -78,5 +87,14 @@ async def read_metadata(settings: SettingsDep) -> DocumentResponse:
         token_endpoint_auth_methods_supported=["none", *WITH_SECRET],
         revocation_endpoint_auth_methods_supported=["none", *WITH_SECRET],
         introspection_endpoint_auth_methods_supported=WITH_SECRET,
+        public_client_id=PUBLIC_CLIENT_ID,
     )
     return DocumentResponse(metadata.model_dump(), headers=KEPT_A_WHILE)
+
+
+@well_known_router.get("/oauth-authorization-server{path:path}", include_in_schema=False)
+async def read_metadata_of_path(path: str, settings: SettingsDep) -> DocumentResponse:
+    """The same where clients look for an issuer with a path (RFC 8414, section 3.1)."""
+    if path != settings.public_path:
+        raise NotFoundError
+    return await read_metadata(settings)

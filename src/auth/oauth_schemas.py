@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from src.schemas import Output
 
@@ -13,6 +13,8 @@ class Introspection(Output):
     `token_type` tells a refresh token, which opens nothing but the token endpoint, from an access
     token.
     """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     active: bool
     scope: str | None = None
@@ -63,3 +65,6 @@ class AuthorizationServer(Output):
     token_endpoint_auth_methods_supported: list[str]
     revocation_endpoint_auth_methods_supported: list[str]
     introspection_endpoint_auth_methods_supported: list[str]
+    public_client_id: Annotated[
+        str, Field(description="The client_id of front ends, which have no secret; not of the RFC")
+    ]

@@ -1,9 +1,10 @@
 """The pages behind mailed links, for when no front end is set. Reading one changes nothing."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url
+from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, home_url
+from src.config import Settings
 from src.dependencies import SettingsDep
 from src.exceptions import NotFoundError
 from src.templating import TEMPLATES_DIR, page
@@ -20,24 +21,25 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.api_route(PAGES["confirm"], methods=["GET", "HEAD"])
-async def confirm_email_page() -> HTMLResponse:
+async def confirm_email_page(request: Request, settings: SettingsDep) -> HTMLResponse:
     """A button, and a password field for a browser other than the one that registered.
 
     The token stays in the address, where the page's script reads it when the button is pressed.
+    Without one the page asks for the address to which a new link goes.
     """
-    return page("auth/confirm_email.html", csp=PAGE_CSP)
+    return _page("auth/confirm_email.html", request, settings)
 
 
 @router.api_route(PAGES["reset"], methods=["GET", "HEAD"])
-async def reset_password_page() -> HTMLResponse:
+async def reset_password_page(request: Request, settings: SettingsDep) -> HTMLResponse:
     """A field for the new password; the token stays in the address here too."""
-    return page("auth/reset_password.html", csp=PAGE_CSP)
+    return _page("auth/reset_password.html", request, settings)
 
 
 @router.api_route(FORGOT_PASSWORD_PAGE, methods=["GET", "HEAD"])
-async def forgot_password_page() -> HTMLResponse:
+async def forgot_password_page(request: Request, settings: SettingsDep) -> HTMLResponse:
     """A field for the address to which the link goes."""
-    return page("auth/forgot_password.html", csp=PAGE_CSP)
+    return _page("auth/forgot_password.html", request, settings)
 
 
 @router.get("/.well-known/change-password")
@@ -52,3 +54,13 @@ async def asset(name: str) -> FileResponse:
     if name not in ASSETS:
         raise NotFoundError
     return FileResponse(ASSETS[name])
+
+
+def _page(template: str, request: Request, settings: Settings) -> HTMLResponse:
+    return page(
+        template,
+        request,
+        csp=PAGE_CSP,
+        home_url=home_url(settings),
+        forgot_password_url=forgot_password_url(settings),
+    )

@@ -23,11 +23,10 @@ class PasswordPolicy:
             InvalidInputError: it is; `field` of the body has the reason.
         """
         password = normalize_password(password)
-        if reason := weakness(password, email, self._min_length):
-            raise InvalidInputError.at("body", field, msg=reason, type="password_weak")
+        if weak := weakness(password, email, self._min_length):
+            raise InvalidInputError.at("body", field, type=weak.type, **weak.parameters)
         if await self._breached.knows(password):
-            reason = "This password is known from a data breach: use another"
-            raise InvalidInputError.at("body", field, msg=reason, type="password_breached")
+            raise InvalidInputError.at("body", field, type="password_breached")
 
     async def close(self) -> None:
         """Close what was opened."""

@@ -3,6 +3,7 @@
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256
@@ -13,17 +14,24 @@ def normalize_password(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def weakness(password: str, email: str, min_length: int = MIN_LENGTH) -> str | None:
+class Weakness(NamedTuple):
+    """Why a password is refused: a type of src.invalid_values, with its limit."""
+
+    type: str
+    parameters: dict[str, int]
+
+
+def weakness(password: str, email: str | None, min_length: int = MIN_LENGTH) -> Weakness | None:
     """Why a normalised password is refused, or None."""
     if len(password) < min_length:
-        return f"Use at least {min_length} characters"
+        return Weakness("password_too_short", {"min": min_length})
     if len(password) > MAX_LENGTH:
-        return f"Use at most {MAX_LENGTH} characters"
+        return Weakness("password_too_long", {"max": MAX_LENGTH})
     plain = _plain(password)
-    if plain in {email.casefold(), email.partition("@")[0].casefold()}:
-        return "Do not use your e-mail address as the password"
+    if email and plain in {email.casefold(), email.partition("@")[0].casefold()}:
+        return Weakness("password_is_email", {})
     if not plain or plain in _common_passwords():
-        return "This is one of the most common passwords"
+        return Weakness("password_too_common", {})
     return None
 
 

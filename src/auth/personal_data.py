@@ -39,6 +39,7 @@ _EMAIL_LINK = Shape(
         "locale": EmailLink.locale,
         "created_at": EmailLink.created_at,
         "expires_at": EmailLink.expires_at,
+        "used_at": EmailLink.used_at,
     }
 )
 _SECOND_FACTOR = Shape(
@@ -51,15 +52,19 @@ _SECOND_FACTOR = Shape(
         .scalar_subquery(),
     }
 )
-_second_factor = rows_of("second_factor", TotpFactor.user_id, _SECOND_FACTOR, TotpFactor.user_id)
+_READ = {"profile:read"}
+_second_factor = rows_of(
+    "second_factor", TotpFactor.user_id, _SECOND_FACTOR, TotpFactor.user_id, scopes=_READ
+)
 
 PERSONAL_DATA = [
-    rows_of("sessions", Session.user_id, _SESSION, Session.id),
-    rows_of("registrations", Registration.user_id, _REGISTRATION, Registration.id),
-    rows_of("email_links", EmailLink.user_id, _EMAIL_LINK, EmailLink.id),
+    rows_of("sessions", Session.user_id, _SESSION, Session.id, scopes=_READ),
+    rows_of("registrations", Registration.user_id, _REGISTRATION, Registration.id, scopes=_READ),
+    rows_of("email_links", EmailLink.user_id, _EMAIL_LINK, EmailLink.id, scopes=_READ),
     Section(
         _second_factor.name,
         (*_second_factor.tables, RecoveryCode.__tablename__),
         _second_factor.documents,
+        _second_factor.scopes,
     ),
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import Backoff, Guesser
@@ -14,6 +14,7 @@ from src.config import Settings
 from src.database import Database
 from src.shapes import Shape
 from src.statements import Read
+from src.users.locking import lock_user
 from src.users.models import User
 
 _active_account = Read(
@@ -61,11 +62,19 @@ class Reauthentication:
         """
         await self._backoff.check(self._guessers(session_id))
 
-    async def prove(self, user_id: UUID, password: str, guessers: Sequence[Guesser]) -> User:
+    async def prove(
+        self,
+        user_id: UUID,
+        password: str,
+        guessers: Sequence[Guesser],
+        *,
+        taking: str | None = None,
+    ) -> User:
         """The user, locked, whose password this is; wrong ones count for the guessers.
 
         The lock orders this against sign-ins and other changes of the password: until the
-        transaction ends, the password stays what it was when it was verified.
+        transaction ends, the password stays what it was when it was verified. `taking` an address:
+        see `lock_user`.
 
         Raises:
             WrongPasswordError: it is not, or there is no such active user.
@@ -80,13 +89,8 @@ class Reauthentication:
                 await self._count_failure(user_id, guessers)
                 raise WrongPasswordError
             # The whole row: a change of its address, which is a key, could wait for another lock.
-            user = await self._session.scalar(
-                select(User)
-                .where(User.id == user_id, User.is_active)
-                .with_for_update()
-                .execution_options(populate_existing=True)
-            )
-            if user and user.password_hash == known_hash:
+            user = await lock_user(self._session, user_id, taking=taking)
+            if user and user.is_active and user.password_hash == known_hash:
                 await self._backoff.succeeded(self._session, guessers)
                 return user
             await self._session.rollback()  # changed meanwhile: does it still fit?

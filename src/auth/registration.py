@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,18 +20,13 @@ from src.config import Settings
 from src.database import Database
 from src.exceptions import ConflictError
 from src.ids import uuid7
-from src.shapes import Shape
-from src.statements import Read
-from src.users.exceptions import UsernameTakenError
+from src.users.exceptions import UsernameReservedError, UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username
+from src.users.usernames import named, obstacle, require_not_held
 
-MAX_REGISTRATIONS = 100  # of one address, from when there are as many an hour
+MAX_REGISTRATIONS = 1000  # of one address, from when there are as many an hour
 MAX_REPLACEMENTS = 10  # of the account by a confirmation, between our INSERT and our SELECT
-
-_user_with_username = Read(
-    Shape({"id": User.id}), lambda rows: rows.where(User.username == bindparam("username"))
-)
 
 
 class RegistrationService:
@@ -61,13 +56,14 @@ class RegistrationService:
 
         Raises:
             InvalidInputError: the password is too weak.
-            UsernameTakenError: somebody has the username, whatever the address.
+            UsernameReservedError: nobody gets that username, whatever the address.
+            UsernameTakenError: somebody has it, or gave it up a while ago, whatever the address.
         """
         if data.username:
             await self._require_free_username(data.username)
         await self._policy.require_good(data.password, data.email, "password")
         secret = secrets.token_urlsafe(32)
-        password_hash = await self._hasher.hash(data.password)
+        password_hash = await self._hasher.hash_for(data.email, data.password)
         now = self._clock.now()
         suggested = suggest_username(data.display_name)
         username = data.username or suggested
@@ -77,6 +73,8 @@ class RegistrationService:
         user_id, opened, confirmed = await self._create_or_lock_user(
             data.email, first_username, display_name, password_hash, locale, now
         )
+        if opened and first_username == data.username:
+            await require_not_held(self._session, first_username, user_id, now)
         count, _ = await count_attempt(self._session, f"register:{data.email}", now)
         if not confirmed:
             registration = Registration(
@@ -104,25 +102,31 @@ class RegistrationService:
                 await tasks.send_link(self._session, self._settings, user_id, locale, now)
         return secret
 
-    async def resend(self, email: str, locale: str) -> None:
-        """Mail a new link, which makes the older ones dead, if the address waits for one.
+    async def resend(self, name: str, locale: str) -> None:
+        """Mail a new link, which makes the older ones dead, if the account waits for one.
+
+        The name is an address or a username. An account that is confirmed is told so.
 
         Raises:
-            TooManyRequestsError: asked too often, whether the address is known or not.
+            TooManyRequestsError: asked too often, whether the name is known or not.
         """
         now = self._clock.now()
         async with self._database.independent_transaction() as session:
             most = self._settings.email_links_per_hour
-            await require_few(session, f"resend:{email}", most, now)
-        # The rest is a job, so that an address which waits for a link takes no longer than others.
-        user_id = await self._session.scalar(select(User.id).where(User.email == email))
+            await require_few(session, f"resend:{name}", most, now)
+        # The rest is a job, so that an account which waits for a link takes no longer than others.
+        user_id = await self._session.scalar(select(User.id).where(named(name)))
         payload = tasks.ReplaceLinks(user_id=user_id, locale=locale)
         await tasks.replace_links.enqueue(self._session, payload)
 
     async def _require_free_username(self, username: str) -> None:
         """A courtesy: whether it is still free at the confirmation is for the constraint to say."""
-        if await _user_with_username.first(self._database.reads, username=username):
-            raise UsernameTakenError
+        more_reserved = self._settings.reserved_usernames
+        match await obstacle(self._database.reads, username, more_reserved, self._clock.now()):
+            case "reserved":
+                raise UsernameReservedError
+            case "taken":
+                raise UsernameTakenError
 
     async def _create_or_lock_user(
         self,

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from src.auth.clients import authenticate_client
-from src.auth.cookies import DEVICE
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     RegistrationServiceDep,
     SessionServiceDep,
     SignInServiceDep,
 )
+from src.auth.devices import DeviceDep
 from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
@@ -24,15 +24,14 @@ from src.auth.schemas import (
     SignOut,
     TokenRead,
 )
-from src.auth.sign_in import DEVICE_LIFETIME
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep
+from src.locales import preferred_locale
 from src.pagination import page_response
 from src.schemas import Id, Page
 from src.security import InsufficientScopeError, OptionalPrincipal
 from src.users.dependencies import AccountReader, AccountWriter, SignedInUser
-from src.users.locales import preferred_locale
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -59,7 +58,7 @@ async def confirm_email(
     """Confirm the address with the mailed token and a proof that the account is yours.
 
     For a registration that is its secret or password; for a change of address the account's
-    password, or an access token of one of its sessions.
+    password, or an access token of one of its sessions with `profile:write`.
     """
     await confirmations.confirm(data, caller)
 
@@ -70,8 +69,11 @@ async def resend_confirmation(
     registrations: RegistrationServiceDep,
     accept_language: AcceptLanguage = "en",
 ) -> ResendRead:
-    """Mail a new confirmation link; older ones are dead. The same for unknown addresses."""
-    await registrations.resend(data.email, preferred_locale(accept_language))
+    """Mail a new confirmation link; older ones are dead. The same for unknown accounts.
+
+    An account that is confirmed already is told that by mail.
+    """
+    await registrations.resend(data.name, preferred_locale(accept_language))
     return ResendRead()
 
 
@@ -80,7 +82,7 @@ async def issue_token(
     request: Request,
     response: Response,
     reads: ReadsDep,
-    settings: SettingsDep,
+    device: DeviceDep,
     sign_in: SignInServiceDep,
     sessions: SessionServiceDep,
 ) -> TokenRead:
@@ -90,8 +92,8 @@ async def issue_token(
     client = await authenticate_client(reads, form)
     if form.grant_type == "refresh_token":
         return await sessions.refresh(form.required("refresh_token"), form.scope, client)
-    signed_in = await sign_in.with_form(form, client, DEVICE.read(request, settings))
-    response.headers.update(DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME))
+    signed_in = await sign_in.with_form(form, client, device.tokens)
+    response.headers.update(device.remember(signed_in.device_token))
     return signed_in.tokens
 
 

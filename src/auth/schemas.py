@@ -1,25 +1,96 @@
 """What travels about accounts."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
+from src.auth.passwords import MAX_LENGTH, MIN_LENGTH, normalize_password, weakness
+from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import STORABLE, Input, Output
-from src.users.schemas import DisplayName, Email, Username
+from src.schemas import Input, Output, left_out
+from src.users.schemas import DisplayName, Email, NewEmail, Username
+from src.validation_settings import validation_settings
 
-# The rules are in src.auth.password_policy; this only bounds what is read.
-Password = Annotated[str, Field(min_length=1, max_length=1024), STORABLE]
-LinkToken = Annotated[str, Field(min_length=1, max_length=200)]
+EXAMPLE_PASSWORD = "correct horse battery staple"
+MAX_READ_LENGTH = 1024  # of a password, before it is normalised
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # bcrypt takes no NUL, UTF-8 no half of a character
+
+
+def _readable(password: str) -> str:
+    if not password:
+        raise invalid("text_empty")
+    if len(password) > MAX_READ_LENGTH:
+        raise invalid("password_too_long", max=MAX_LENGTH)
+    if _UNSTORABLE.search(password):
+        raise invalid("password_invalid")
+    return password
+
+
+def _min_length() -> int:
+    settings = validation_settings.get()
+    return settings.password_min_length if settings else MIN_LENGTH
+
+
+class _Good:
+    """Marks a new password: whatever needs neither database nor network is found at once.
+
+    A schema whose field `email` comes before is held to not having it as the password.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[str], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(cls._checked, handler(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"minLength": _min_length(), "maxLength": MAX_LENGTH}
+
+    @staticmethod
+    def _checked(password: str, info: core_schema.ValidationInfo) -> str:
+        if password:
+            _readable(password)
+        email = info.data.get("email")
+        if weak := weakness(normalize_password(password), email, _min_length()):
+            raise invalid(weak.type, **weak.parameters)
+        return password
+
+
+# One that is held against a hash.
+Password = Annotated[
+    str,
+    AfterValidator(_readable),
+    Field(
+        examples=[EXAMPLE_PASSWORD],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_READ_LENGTH},
+    ),
+]
+# One that is to be set. src.auth.password_policy asks for breached ones, too.
+NewPassword = Annotated[str, _Good, Field(examples=[EXAMPLE_PASSWORD])]
+LinkToken = Annotated[
+    str, Field(min_length=1, max_length=200, examples=["what follows #token= in the mailed link"])
+]
 
 
 class RegistrationCreate(Input):
     """A new account."""
 
-    email: Email
-    password: Password
+    email: NewEmail
+    password: NewPassword
     display_name: DisplayName | None = None
     username: Username | None = None
 
@@ -39,14 +110,33 @@ class EmailConfirm(Input):
     password: Password | None = None
 
 
-class EmailResend(Input):
-    """Whom to send the confirmation again."""
+class AccountNamed(Input):
+    """An account by its address or by its username: one of them."""
 
-    email: Email
+    # `Input` forbids other fields, so this is one of the two.
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    email: Email = left_out()
+    username: Username = left_out()
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise invalid("email_or_username")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The one that was sent."""
+        return self.email or self.username
+
+
+class EmailResend(AccountNamed):
+    """Whom to send the confirmation again."""
 
 
 class ResendRead(Output):
-    """The same for every address."""
+    """The same for every account."""
 
     status: Literal["confirmation_sent"] = "confirmation_sent"
 

@@ -105,7 +105,7 @@ class SecondFactor:
         self._settings = settings
         self._clock = clock
 
-    async def verify(self, user: User, code: str, device_id: UUID | None = None) -> None:
+    async def verify(self, user: User, code: str, *, known_device: bool = False) -> None:
         """Take a code of the app, which is spent by that, or a recovery code.
 
         Raises:
@@ -113,7 +113,7 @@ class SecondFactor:
             TooManyFailuresError: too many were wrong, whatever this one is.
             SecondFactorUnavailableError: codes of the app cannot be checked.
         """
-        async with self._guess(user.id, device_id):
+        async with self._guess(user.id, known_device=known_device):
             code = normalize_code(code)
             if is_app_code(code):
                 await self._spend_app_code(user.id, code)
@@ -146,7 +146,7 @@ class SecondFactor:
     async def confirm(self, user_id: UUID, session_id: UUID, code: str) -> list[str]:
         """Ask for the second factor from now on, since the app has shown a right code.
 
-        The user's other sessions end: they were opened without it.
+        The user's other sessions end, and no device is known: they were opened without it.
 
         Returns:
             The recovery codes.
@@ -169,6 +169,7 @@ class SecondFactor:
         now = self._clock.now()
         factor.confirmed_at = user.updated_at = now
         user.mfa_enabled = True
+        _forget_devices(user)
         codes = await self._new_recovery_codes(user_id)
         others = Session.user_id == user_id, Session.id != session_id
         await sessions.end(self._session, now, "mfa_enabled", *others)
@@ -193,6 +194,7 @@ class SecondFactor:
         await self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
         user.mfa_enabled = False
         user.updated_at = self._clock.now()
+        _forget_devices(user)
         await self._events.tell(self._session, "mfa.disabled", user, by=by)
 
     async def replace_recovery_codes(self, user: User, code: str) -> list[str]:
@@ -205,13 +207,18 @@ class SecondFactor:
         if not user.mfa_enabled:
             raise MfaNotEnabledError
         await self.verify(user, code)
+        _forget_devices(user)
         await self._events.tell(self._session, "mfa.recovery_codes_replaced", user)
         return await self._new_recovery_codes(user.id)
 
     @asynccontextmanager
-    async def _guess(self, user_id: UUID, device_id: UUID | None = None) -> AsyncIterator[None]:
-        """Around the check of one code: a wrong one is counted, a right one clears the count."""
-        subject = f"mfa-device:{device_id}" if device_id else f"mfa:{user_id}"
+    async def _guess(self, user_id: UUID, *, known_device: bool = False) -> AsyncIterator[None]:
+        """Around the check of one code: a wrong one is counted, a right one clears the count.
+
+        All known devices count as one, so that nobody gains guesses by collecting them; apart from
+        all others, so that the owner need not wait for who has the password alone.
+        """
+        subject = f"mfa-devices:{user_id}" if known_device else f"mfa:{user_id}"
         guesser = Guesser(subject, self._settings.failures_per_pair)
         await self._backoff.check([guesser])
         try:
@@ -266,6 +273,11 @@ class SecondFactor:
         )
         await self._session.flush()
         return codes
+
+
+def _forget_devices(user: User) -> None:
+    """What is asked of a sign-in has changed: no device has shown that yet."""
+    user.device_generation += 1
 
 
 def _digest(user_id: UUID, code: str) -> bytes:

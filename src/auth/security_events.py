@@ -13,6 +13,7 @@ from src.auth.throttles import count_attempt
 from src.clock import Clock
 from src.jobs import JobContext, Task
 from src.peer import Peer
+from src.users.mails import send_mail
 from src.users.models import User
 
 MAX_NOTICES = 10  # of one kind to one account in an hour
@@ -53,11 +54,12 @@ class SecurityNotice(BaseModel):
 
 
 async def _send_notice(context: JobContext, job: SecurityNotice) -> None:
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=job.to,
         template="security_notice",
         locale=job.locale,
-        context=job.model_dump(exclude={"to", "locale", "at"})
+        values=job.model_dump(exclude={"to", "locale", "at"})
         | {
             "at": f"{job.at:%Y-%m-%d %H:%M} UTC",
             "reset_url": forgot_password_url(context.settings),

@@ -2,10 +2,11 @@
 
 import logging
 import secrets
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.access_tokens import AccessTokens
@@ -16,7 +17,7 @@ from src.auth.models import Session
 from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.auth.schemas import TokenRead
 from src.auth.security_events import SecurityEvents
-from src.clock import Clock
+from src.clock import Clock, elapsed
 from src.config import Settings
 from src.database import Database
 from src.exceptions import NotFoundError
@@ -26,6 +27,8 @@ from src.security import SessionPrincipal
 from src.users.models import User
 
 logger = logging.getLogger(__name__)
+
+MAX_EARLIER_REFRESHES = 20  # that are remembered; more within one grace are no tabs of a browser
 
 
 class SessionService:
@@ -73,8 +76,8 @@ class SessionService:
     async def refresh(self, refresh_token: str, scope: str | None, client: Client) -> TokenRead:
         """A new token pair; the refresh token used is spent.
 
-        The direct parent of the newest token gets the same successor again for a short grace, so
-        that parallel refreshes and lost answers do no harm. Any older token ends the session.
+        A spent token gets the newest one for a short grace, and its direct parent as long as nobody
+        has used that: parallel refreshes and lost answers do no harm. Any other ends the session.
 
         Raises:
             InvalidGrantError: the token is unknown, spent, expired or another client's, or its
@@ -87,6 +90,7 @@ class SessionService:
         if token is None or session is None or session.client_id != client.id:
             raise InvalidGrantError
         granted = narrow_scope(scope, await self._allowed_scope(session))
+        refreshed_at = func.greatest(Session.refreshed_at, now)  # of processes whose clocks differ
         rotated = await self._session.scalar(
             update(Session)
             .where(
@@ -96,8 +100,14 @@ class SessionService:
             )
             .values(
                 refresh_generation=Session.refresh_generation + 1,
-                refreshed_at=now,
-                idle_expires_at=now + self._settings.session_idle_lifetime,
+                earlier_refreshes=func.array_prepend(
+                    Session.refreshed_at,
+                    Session.earlier_refreshes,
+                    type_=Session.earlier_refreshes.type,
+                )[1:MAX_EARLIER_REFRESHES],
+                refreshed_at=refreshed_at,
+                unused_since=refreshed_at,
+                idle_expires_at=refreshed_at + self._settings.session_idle_lifetime,
                 address=self._events.peer.address,
                 device=self._events.peer.device,
             )
@@ -120,7 +130,7 @@ class SessionService:
         return kept(session.scope, scopes_of(roles or ()))
 
     async def _successor_of(self, session_id: UUID, spent: int, now: datetime) -> Session:
-        """The session, if the spent generation is the direct parent and in its grace.
+        """The session, if the spent generation may have the newest token all the same.
 
         Raises:
             InvalidGrantError: it is not; a living session is ended for the reuse.
@@ -132,8 +142,9 @@ class SessionService:
         )
         if session is None:
             raise InvalidGrantError
-        in_grace = now - session.refreshed_at <= self._settings.refresh_grace
-        if session.refresh_generation == spent + 1 and in_grace:
+        age = session.refresh_generation - spent
+        times = [session.refreshed_at, *session.earlier_refreshes]
+        if gets_newest(age, times, session.unused_since, now, self._settings.refresh_grace):
             return session
         user_id = session.user_id
         await self._session.rollback()  # frees the connection that the next transaction may need
@@ -208,6 +219,24 @@ class SessionService:
         )
 
 
+def gets_newest(
+    age: int,
+    refreshes: Sequence[datetime],
+    unused_since: datetime | None,
+    now: datetime,
+    grace: timedelta,
+) -> bool:
+    """Whether a refresh token of so many refreshes ago may still have the newest one.
+
+    `refreshes` are their times, the latest first. It may within the grace of its first use, in
+    which all refreshes after it were made then; and while nobody has used what its first use gave,
+    since that may have got lost.
+    """
+    if age == 1 and unused_since is not None:
+        return True
+    return 0 < age <= len(refreshes) and elapsed(refreshes[age - 1], now) <= grace
+
+
 def narrow_scope(requested: str | None, granted: str) -> str:
     """The requested part of what is granted, or all of it when nothing is asked for.
 
@@ -247,10 +276,10 @@ async def end(
     session: AsyncSession, now: datetime, reason: str, *which: ColumnElement[bool]
 ) -> list[UUID]:
     """End the living sessions that the conditions choose; their ids."""
-    ended = await session.scalars(
-        update(Session)
-        .where(Session.ended_at.is_(None), *which)
-        .values(ended_at=now, end_reason=reason)
-        .returning(Session.id)
+    living = select(Session.id).where(Session.ended_at.is_(None), *which)
+    locked = await session.scalars(living.order_by(Session.id).with_for_update())  # no deadlock
+    ended = list(locked)
+    await session.execute(
+        update(Session).where(Session.id.in_(ended)).values(ended_at=now, end_reason=reason)
     )
-    return list(ended)
+    return ended

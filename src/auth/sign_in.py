@@ -1,17 +1,19 @@
 """Signing in: from a password, and a second factor where there is one, to a session."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import audit
 from src.auth.backoff import Backoff, Guesser, password_guessers
 from src.auth.clients import Client
+from src.auth.devices import DEVICE_LIFETIME
 from src.auth.exceptions import (
     EmailNotConfirmedError,
     InvalidGrantError,
@@ -37,13 +39,12 @@ from src.statements import Read
 from src.users.emails import normalize_email
 from src.users.models import User
 
-DEVICE_LIFETIME = timedelta(days=365)  # after the last sign-in on it
-
 _user_to_sign_in = Read(
     Shape(
         {
             "id": User.id,
             "password_hash": User.password_hash,
+            "device_generation": User.device_generation,
             "is_active": User.is_active,
         }
     ),
@@ -91,7 +92,7 @@ class SignInService:
         self._clock = clock
 
     async def with_form(
-        self, form: TokenRequest, client: Client, device_token: str | None
+        self, form: TokenRequest, client: Client, device_tokens: Sequence[str]
     ) -> SignedIn:
         """A new session for the grant of a form: a password, or a second factor after it.
 
@@ -103,10 +104,12 @@ class SignInService:
         code = form.parameters.get("code")
         if form.grant_type == "password":
             login, password = form.required("username"), form.required("password")
-            return await self.with_password(login, password, form.scope, client, device_token, code)
+            return await self.with_password(
+                login, password, form.scope, client, device_tokens, code
+            )
         if form.grant_type == MFA_GRANT:
             mfa_token, code = form.required("mfa_token"), form.required("code")
-            return await self.with_second_factor(mfa_token, code, form.scope, client, device_token)
+            return await self.with_second_factor(mfa_token, code, form.scope, client, device_tokens)
         raise UnsupportedGrantTypeError
 
     async def with_password(
@@ -115,7 +118,7 @@ class SignInService:
         password: str,
         scope: str | None,
         client: Client,
-        device_token: str | None,
+        device_tokens: Sequence[str],
         code: str | None = None,
     ) -> SignedIn:
         """A new session for an e-mail address or username and its password.
@@ -136,8 +139,10 @@ class SignInService:
         found = await _user_to_sign_in.first(self._database.reads, login=login)
         device_id = None
         if found:
-            salt = _device_salt(UUID(found["id"]), found["password_hash"])
-            device_id = self._known_device(device_token, salt)
+            salt = _device_salt(
+                UUID(found["id"]), found["password_hash"], found["device_generation"]
+            )
+            device_id = self._known_device(device_tokens, salt)
         guessers = self._guessers(login, device_id)
         await self._backoff.check(guessers)
         right, new_hash = await self._hasher.verify(
@@ -150,9 +155,12 @@ class SignInService:
         if new_hash:
             known_hash = await self._upgrade_hash(UUID(found["id"]), known_hash, new_hash)
         user = await self._locked(UUID(found["id"]))
-        if user.password_hash != known_hash:  # changed meanwhile: does it still fit?
+        if (user.password_hash, user.device_generation) != (
+            known_hash,
+            found["device_generation"],
+        ):  # changed meanwhile: does it still fit?
             await self._session.rollback()
-            return await self.with_password(login, password, scope, client, device_token, code)
+            return await self.with_password(login, password, scope, client, device_tokens, code)
         # Before anything tells that the password is right: other guesses may have been faster.
         # Undone by what is raised below: the counts stay until both factors were right.
         await self._backoff.succeeded(self._session, guessers)
@@ -162,11 +170,16 @@ class SignInService:
         if user.mfa_enabled:
             if code is None:
                 raise self._mfa_required(user)
-            await self._second_factor.verify(user, code, device_id)
+            await self._second_factor.verify(user, code, known_device=device_id is not None)
         return await self._open(user, granted, client, device_id)
 
     async def with_second_factor(
-        self, mfa_token: str, code: str, scope: str | None, client: Client, device_token: str | None
+        self,
+        mfa_token: str,
+        code: str,
+        scope: str | None,
+        client: Client,
+        device_tokens: Sequence[str],
     ) -> SignedIn:
         """A new session for the token of `MfaRequiredError` and a code of the app, or to recover.
 
@@ -186,8 +199,8 @@ class SignInService:
         if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
-        device_id = self._known_device(device_token, _device_salt(user.id, user.password_hash))
-        await self._second_factor.verify(user, code, device_id)
+        device_id = self._known_device(device_tokens, _salt_of(user))
+        await self._second_factor.verify(user, code, known_device=device_id is not None)
         # The password was right when its turn came; wrong ones of others since then do not matter.
         names = user.email, user.username
         guessers = [one for name in names for one in self._guessers(name, device_id)]
@@ -205,14 +218,16 @@ class SignInService:
         if user.last_sign_in_at and device_id is None and await self._is_new_place(user.id):
             await self._events.tell(self._session, "sign_in.new_device", user)
         await self._session.execute(
-            update(User).where(User.id == user.id).values(last_sign_in_at=now)
+            update(User)
+            .where(User.id == user.id)
+            .values(last_sign_in_at=func.greatest(User.last_sign_in_at, now))
         )
         tokens = await self._sessions.open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
         device_token = self._device_tokens.issue(
             device_id or uuid7(),
             self._seconds_of_end(DEVICE_LIFETIME),
-            _device_salt(user.id, user.password_hash),
+            _salt_of(user),
         )
         return SignedIn(tokens, device_token)
 
@@ -275,11 +290,13 @@ class SignInService:
         )
         return MfaRequiredError(token, int(lifetime.total_seconds()))
 
-    def _known_device(self, device_token: str | None, salt: bytes) -> UUID | None:
-        token = parse(device_token) if device_token else None
-        if token is None or token.counter <= self._clock.now().timestamp():
-            return None
-        return token.row_id if self._device_tokens.verify(token, salt) else None
+    def _known_device(self, device_tokens: Sequence[str], salt: bytes) -> UUID | None:
+        """The device, if one of its tokens is the account's."""
+        now = self._clock.now().timestamp()
+        for token in filter(None, map(parse, device_tokens)):
+            if token.counter > now and self._device_tokens.verify(token, salt):
+                return token.row_id
+        return None
 
     def _seconds_of_end(self, lifetime: timedelta) -> int:
         """When a token issued now expires, in seconds since 1970: its counter."""
@@ -292,16 +309,20 @@ class SignInService:
         return password_guessers(account, self._events.peer.network, self._settings)
 
 
-def _device_salt(user_id: UUID, password_hash: str) -> bytes:
-    """With another password, no device is known any more: a thief's is not, either."""
-    return user_id.bytes + password_hash.encode()
+def _device_salt(user_id: UUID, password_hash: str, generation: int) -> bytes:
+    """With another password or second factor, no device is known: a thief's is not, either."""
+    return user_id.bytes + f"{generation} {password_hash}".encode()
+
+
+def _salt_of(user: User) -> bytes:
+    return _device_salt(user.id, user.password_hash, user.device_generation)
 
 
 def _normalize(login: str) -> str:
     """The address or username as it would be stored."""
     if "@" in login:
         with suppress(PydanticCustomError):
-            return normalize_email(login)
+            return normalize_email(login, test_environment=True)
     return login.strip().lower()
 
 

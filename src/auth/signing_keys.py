@@ -79,7 +79,8 @@ class SigningKeys:
         Raises:
             OverloadedError, asyncpg.PostgresError, OSError: they cannot be read.
         """
-        if now >= self._keys.stale_at:
+        set_back = now < self._keys.read_at - RELOAD_AFTER  # the clock of this machine
+        if now >= self._keys.stale_at or set_back:
             await self._read(now)
         return self._keys
 

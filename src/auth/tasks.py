@@ -1,20 +1,25 @@
 """Background jobs of accounts: the mails. Tokens are made here, at the moment of sending."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, inspect, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import FORGOTTEN_AFTER
 from src.auth.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
 from src.auth.security_events import security_notice
+from src.auth.throttles import count_attempt
 from src.config import Settings
+from src.database import Base
+from src.ids import uuid7
 from src.jobs import JobContext, Schedule, Task
-from src.users.models import User
+from src.users.mails import send_mail
+from src.users.models import HeldUsername, User
 
 DAY = timedelta(days=1)
 REGISTRATION_KEPT = timedelta(days=7)
@@ -26,7 +31,7 @@ TEMPLATES: dict[LinkPurpose, str] = {
 
 
 class MailLink(BaseModel):
-    """Which link to mail."""
+    """Which link to mail; one that does not exist costs the same work, and nobody gets mail."""
 
     link_id: UUID
 
@@ -39,7 +44,7 @@ class ReplaceLinks(BaseModel):
 
 
 class AlreadyRegistered(BaseModel):
-    """Whom to tell that somebody tried to register his address."""
+    """Whom to tell that his address is that of an account already."""
 
     user_id: UUID
 
@@ -71,11 +76,17 @@ async def send_link(
     await mail_link.enqueue(session, MailLink(link_id=link.id))
 
 
+async def mail_no_link(session: AsyncSession) -> None:
+    """Do for an address without a link what is done for one with a link, but the mail."""
+    await mail_link.enqueue(session, MailLink(link_id=uuid7()))
+
+
 async def _mail_link(context: JobContext, job: MailLink) -> None:
     async with context.database.sessions() as session:
         link = await session.get(EmailLink, job.link_id)
-        if link is None or link.expires_at <= context.clock.now():
-            return  # used or replaced meanwhile
+        if link is None or link.used_at or link.expires_at <= context.clock.now():
+            await _rehearse(context)  # used or replaced meanwhile, or nobody's
+            return
         user = await session.get_one(User, link.user_id)
         owner = link.new_email and await session.scalar(
             select(User).where(User.email == link.new_email, User.email_verified_at.is_not(None))
@@ -87,28 +98,56 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
     token = LinkTokens(context.settings).issue(purpose, link.id)
     hours = link_lifetime(context.settings, purpose).total_seconds() / 3600
     # No name: whoever asked for the link may not be the one who reads this.
-    await context.mailer.send(
+    await send_mail(
+        context,
         to=link.new_email or user.email,
         template=TEMPLATES[purpose],
         locale=link.locale,
-        context={
+        values={
             "link": link_url(context.settings, purpose, token),
             "expires_hours": round(hours),
         },
     )
 
 
+async def _rehearse(context: JobContext) -> None:
+    """What mailing a link costs: the next requests must not be faster where there is none."""
+    url = link_url(context.settings, "reset", LinkTokens(context.settings).issue("reset", uuid7()))
+    await context.mailer.rehearse(
+        template=TEMPLATES["reset"], context={"link": url, "expires_hours": 1}
+    )
+
+
 async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
-    """Leave one live link, however often it is done: the last one."""
+    """Leave one live link, however often it is done: the last one.
+
+    The owner of a confirmed account gets no link: he is told that he can sign in.
+    """
+    now, settings = context.clock.now(), context.settings
     async with context.database.independent_transaction() as session:
-        waiting = User.id == job.user_id, User.email_verified_at.is_(None)
-        user_id = await session.scalar(select(User.id).where(*waiting).with_for_update())
-        if user_id is None:
+        user = await session.scalar(select(User).where(User.id == job.user_id).with_for_update())
+        if user is None or not await may_mail(session, settings, "resend", user.id, now):
+            await mail_no_link(session)
+            return
+        if user.email_verified:
+            await already_confirmed.enqueue(session, AlreadyRegistered(user_id=user.id))
             return
         await session.execute(
-            delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose == "confirm")
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose == "confirm")
         )
-        await send_link(session, context.settings, user_id, job.locale, context.clock.now())
+        await send_link(session, settings, user.id, job.locale, now)
+
+
+async def may_mail(
+    session: AsyncSession, settings: Settings, what: str, user_id: UUID, now: datetime
+) -> bool:
+    """Count one more mail of a kind to an account, however its address was come by.
+
+    Whoever asks by address and by username gets no more mails than by one of them. He is not told:
+    a count for both would tell whose address is whose.
+    """
+    count, _ = await count_attempt(session, f"{what}-mails:{user_id}", now)
+    return count <= settings.email_links_per_hour
 
 
 async def _send_already_registered(context: JobContext, job: AlreadyRegistered) -> None:
@@ -118,13 +157,21 @@ async def _send_already_registered(context: JobContext, job: AlreadyRegistered) 
         await _send_about_account(context, "already_registered", user)
 
 
+async def _send_already_confirmed(context: JobContext, job: AlreadyRegistered) -> None:
+    async with context.database.sessions() as session:
+        user = await session.get(User, job.user_id)
+    if user and user.is_active:
+        await _send_about_account(context, "already_confirmed", user)
+
+
 async def _send_about_account(context: JobContext, template: str, user: User) -> None:
-    """Tell the owner of a confirmed account that somebody wanted its address."""
-    await context.mailer.send(
+    """Tell the owner of a confirmed account that somebody wanted its address, or a link to it."""
+    await send_mail(
+        context,
         to=user.email,
         template=template,
         locale=user.locale,
-        context={
+        values={
             "display_name": user.display_name,
             "sign_in_url": home_url(context.settings),
         },
@@ -134,28 +181,37 @@ async def _send_about_account(context: JobContext, template: str, user: User) ->
 mail_link = Task("auth.mail_link", MailLink, _mail_link)
 replace_links = Task("auth.replace_links", ReplaceLinks, _replace_links)
 already_registered = Task("auth.already_registered", AlreadyRegistered, _send_already_registered)
+already_confirmed = Task("auth.already_confirmed", AlreadyRegistered, _send_already_confirmed)
 
 
 async def _forget_what_ended(context: JobContext) -> None:
-    """Delete what ended: sessions, links, registrations, never confirmed accounts, throttles."""
+    """Delete what ended: sessions, links, registrations, unconfirmed accounts, counts, holds."""
     now = context.clock.now()
-    async with context.database.independent_transaction() as session:
-        ended = or_(Session.expires_at <= now, Session.ended_at <= now - DAY)
-        await session.execute(delete(Session).where(ended))
-        await session.execute(delete(EmailLink).where(EmailLink.expires_at <= now))
-        oldest_registration = now - REGISTRATION_KEPT
-        await session.execute(
-            delete(Registration).where(Registration.created_at <= oldest_registration)
-        )
-        if context.settings.require_confirmed_email:
-            never_confirmed = User.email_verified_at.is_(None)
-            await session.execute(
-                delete(User).where(never_confirmed, User.created_at <= oldest_registration)
-            )
-        await session.execute(delete(Throttle).where(Throttle.window_started_at <= now - DAY))
-        forgotten = FailureCount.last_at <= now - FORGOTTEN_AFTER
-        await session.execute(delete(FailureCount).where(forgotten))
+    registered_long_ago = now - REGISTRATION_KEPT
+    never_confirmed = User.email_verified_at.is_(None), User.created_at <= registered_long_ago
+    which: list[tuple[type[Base], Sequence[ColumnElement[bool]]]] = [
+        (Session, [or_(Session.expires_at <= now, Session.ended_at <= now - DAY)]),
+        (EmailLink, [EmailLink.expires_at <= now]),
+        (Registration, [Registration.created_at <= registered_long_ago]),
+        (Throttle, [Throttle.window_started_at <= now - DAY]),
+        (FailureCount, [FailureCount.last_at <= now - FORGOTTEN_AFTER]),
+        (HeldUsername, [HeldUsername.held_until <= now]),
+    ]
+    if context.settings.require_confirmed_email:
+        which.append((User, never_confirmed))
+    for table, conditions in which:
+        [key] = inspect(table).primary_key
+        # What somebody holds can go another night: nothing is waited for, so there is no deadlock.
+        free = select(key).where(*conditions).with_for_update(skip_locked=True)
+        async with context.database.independent_transaction() as session:
+            await session.execute(delete(table).where(key.in_(free)))
 
 
-TASKS: list[Task[Any]] = [mail_link, replace_links, already_registered, security_notice]
+TASKS: list[Task[Any]] = [
+    mail_link,
+    replace_links,
+    already_registered,
+    already_confirmed,
+    security_notice,
+]
 SCHEDULES = [Schedule("auth.forget_what_ended", "23 3 * * *", _forget_what_ended)]

@@ -21,7 +21,9 @@ async def require_few(session: AsyncSession, subject: str, most: int, now: datet
     """
     count, window_ends_at = await count_attempt(session, subject, now)
     if count > most:
-        raise TooManyRequestsError(int((window_ends_at - now).total_seconds()) + 1)
+        # Another process, whose clock is ahead, may have begun the window.
+        wait = min(window_ends_at - now, WINDOW)
+        raise TooManyRequestsError(int(wait.total_seconds()) + 1)
 
 
 async def count_attempt(session: AsyncSession, subject: str, now: datetime) -> tuple[int, datetime]:

@@ -13,10 +13,13 @@ from fastapi import Request
 from src import json_bodies
 from src.auth.exceptions import InvalidTokenRequestError
 from src.auth.jwt import MAX_TOKEN_LENGTH
+from src.auth.schemas import EXAMPLE_PASSWORD
 
 MAX_FIELDS = 20
 MAX_VALUE_LENGTH = 1024
 MFA_GRANT = "urn:plaza:grant-type:mfa"
+# The client that every front end is, and that who names none is: it has no secret.
+PUBLIC_CLIENT_ID = "plaza"
 
 # By parameter; an access token is the only long one.
 MAX_LENGTHS = {"token": MAX_TOKEN_LENGTH}
@@ -31,38 +34,50 @@ def form_schema(title: str, properties: dict[str, Any], *required: str) -> dict[
     return {"requestBody": {"required": True, "content": content}}
 
 
+_SIGN_IN: dict[str, Any] = {
+    "username": {
+        "type": "string",
+        "description": "The e-mail address or the username",
+        "example": "ann@example.com",
+    },
+    "password": {"type": "string", "format": "password", "example": EXAMPLE_PASSWORD},
+    "mfa_token": {"type": "string", "description": "What the error mfa_required came with"},
+    "code": {
+        "type": "string",
+        "description": "Of the authenticator app, or a recovery code: with mfa_token, or at once "
+        "with the password",
+    },
+    "scope": {"type": "string", "description": "Scopes separated by spaces"},
+    "client_id": {
+        "type": "string",
+        "description": f"{PUBLIC_CLIENT_ID} for every front end, which may also leave it out",
+        "example": PUBLIC_CLIENT_ID,
+    },
+}
 FORM_SCHEMA = form_schema(
     "TokenRequest",
     {
         "grant_type": {
             "type": "string",
             "enum": ["password", MFA_GRANT, "refresh_token"],
+            "example": "password",
         },
-        "username": {"type": "string", "description": "The e-mail address or the username"},
-        "password": {"type": "string", "format": "password"},
-        "mfa_token": {"type": "string", "description": "What the error mfa_required came with"},
-        "code": {
-            "type": "string",
-            "description": "Of the authenticator app, or a recovery code: with mfa_token, or at "
-            "once with the password",
-        },
+        **_SIGN_IN,
         "refresh_token": {"type": "string"},
-        "scope": {"type": "string", "description": "Scopes separated by spaces"},
+        "client_secret": {
+            "type": "string",
+            "format": "password",
+            "description": f"Of another client than {PUBLIC_CLIENT_ID}, which has none",
+        },
     },
 )
-
-
 _WEB_SIGN_IN: dict[str, Any] = {
     "type": "object",
     "title": "WebSignIn",
     "description": "A username and a password; then, if it is asked for, mfa_token and code.",
     "properties": {
         "grant_type": {"type": "string", "enum": ["password", MFA_GRANT]},
-        "username": {"type": "string", "description": "The e-mail address or the username"},
-        "password": {"type": "string", "format": "password"},
-        "mfa_token": {"type": "string"},
-        "code": {"type": "string", "description": "Of the authenticator app, or to recover"},
-        "scope": {"type": "string", "description": "Scopes separated by spaces"},
+        **_SIGN_IN,
     },
 }
 WEB_SIGN_IN_SCHEMA: dict[str, Any] = {

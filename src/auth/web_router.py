@@ -8,29 +8,31 @@ from fastapi import APIRouter, Depends, Request, Response
 from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
 from src.auth.dependencies import SessionServiceDep, SignInServiceDep
+from src.auth.devices import DeviceDep
 from src.auth.exceptions import InvalidGrantError
 from src.auth.origins import require_own_origin
 from src.auth.schemas import TokenRead, WebTokenRead
-from src.auth.sign_in import DEVICE_LIFETIME
 from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.responses import DocumentResponse
+
+MAX_SIGNED_OUT = 10  # sessions at once: no browser has more cookies of ours than one
 
 router = APIRouter(prefix="/auth/web", tags=["auth"], dependencies=[Depends(require_own_origin)])
 
 
 @router.post("/login", response_model=WebTokenRead, openapi_extra=WEB_SIGN_IN_SCHEMA)
 async def sign_in(
-    request: Request, settings: SettingsDep, sign_in_service: SignInServiceDep
+    request: Request, settings: SettingsDep, device: DeviceDep, sign_in_service: SignInServiceDep
 ) -> Response:
     """Sign in with a password, and a second factor; the refresh token goes into a cookie."""
     form = await read_web_sign_in(request)
-    device_token = DEVICE.read(request, settings)
-    signed_in = await sign_in_service.with_form(form, public_client(form), device_token)
+    REFRESH.read(request, settings)  # what the first refresh would refuse is refused now
+    signed_in = await sign_in_service.with_form(form, public_client(form), device.tokens)
     response = _tokens_with_cookie(signed_in.tokens, settings)
-    device = DEVICE.set(settings, signed_in.device_token, DEVICE_LIFETIME)
-    response.headers.append("Set-Cookie", device["Set-Cookie"])
+    for name, value in device.remember(signed_in.device_token).items():
+        response.headers.append(name, value)
     return response
 
 
@@ -50,10 +52,18 @@ async def refresh(request: Request, settings: SettingsDep, sessions: SessionServ
 async def sign_out(
     request: Request, settings: SettingsDep, sessions: SessionServiceDep
 ) -> Response:
-    """End the session of the cookie, if there is one, and clear the cookie."""
-    if refresh_token := REFRESH.read(request, settings):
+    """End the session of the cookie, if there is one, and clear the cookie.
+
+    Where another host of the domain has set one like it, all cookies of the domain are cleared.
+    """
+    refresh_tokens = REFRESH.read_all(request, settings)
+    for refresh_token in refresh_tokens[:MAX_SIGNED_OUT]:
         await sessions.sign_out_with(refresh_token, PUBLIC_CLIENT)
-    return Response(status_code=204, headers=REFRESH.clear(settings))
+    headers = REFRESH.clear(settings)
+    if REFRESH.is_imitated(request, settings) or DEVICE.is_imitated(request, settings):
+        # We cannot name its domain and path; browsers obey on https and localhost only.
+        headers["Clear-Site-Data"] = '"cookies"'
+    return Response(status_code=204, headers=headers)
 
 
 def _tokens_with_cookie(tokens: TokenRead, settings: Settings) -> Response:

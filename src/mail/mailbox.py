@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from src.config import Settings
 from src.exceptions import NotFoundError
 from src.ids import uuid7
+from src.mail_addresses import comparable
 
 KEPT_MESSAGES = 500
 READABLE = default.clone(utf8=True)  # headers as they read, not as encoded words
@@ -61,8 +62,9 @@ class Mailbox:
 
     def messages(self, to: str | None = None) -> list[StoredMail]:
         """Every message, the newest first; with `to`, those sent to that address."""
+        wanted = comparable(to) if to else None
         return [
-            mail for mail in self._read_all() if to is None or mail.to.casefold() == to.casefold()
+            mail for mail in self._read_all() if wanted is None or comparable(mail.to) == wanted
         ]
 
     def get(self, mail_id: str) -> StoredMail:

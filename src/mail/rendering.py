@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from src.locales import DEFAULT_LOCALE, LOCALES
 from src.templating import templates
 
-LOCALES = ("en", "ru")
-DEFAULT_LOCALE = "en"
 SUBJECT_LABEL = "Subject: "
 
 

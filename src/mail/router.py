@@ -125,7 +125,7 @@ async def show_text(mailbox: MailboxDep, mail_id: str) -> PlainTextResponse:
 def _page_or_json(request: Request, template: str, content: BaseModel) -> Response:
     """What the caller's Accept asks for: a page for browsers, JSON for everybody else."""
     if "text/html" in request.headers.get("Accept", ""):
-        response: Response = page(template, csp=PAGE_CSP, request=request, content=content)
+        response: Response = page(template, request, csp=PAGE_CSP, content=content)
     else:
         response = Response(
             content.model_dump_json(by_alias=True),

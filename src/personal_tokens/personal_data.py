@@ -11,5 +11,6 @@ PERSONAL_DATA = [
         PERSONAL_TOKEN,
         PersonalToken.created_at,
         PersonalToken.id,
+        scopes={"profile:read"},
     )
 ]

@@ -15,6 +15,7 @@ from src.personal_tokens.schemas import (
     PersonalTokenFilter,
     PersonalTokenRead,
 )
+from src.public_path import path_of
 from src.responses import DocumentResponse
 from src.schemas import Id, Page
 from src.users.dependencies import AccountReader, AccountWriter
@@ -46,7 +47,7 @@ async def create(
     token, text = await tokens.create(me, data)
     document = PERSONAL_TOKEN.of_entity(token) | {"token": text}
     headers = {
-        "Location": f"{request.scope['path']}/{token.id}",
+        "Location": f"{path_of(request.scope)}/{token.id}",
         "Cache-Control": "no-store",
     }
     return DocumentResponse(document, status_code=201, headers=headers)

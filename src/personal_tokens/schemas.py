@@ -1,32 +1,42 @@
 """What travels about personal access tokens."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from src.auth.schemas import Password
+from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.permissions import SCOPES
-from src.schemas import SINGLE_LINE, Input, Output
+from src.schemas import Input, Output, Text
+from src.validation_settings import validation_settings
 
 MAX_DAYS = 3650
 
 
 def _known(scope: str) -> str:
     if scope not in SCOPES:
-        raise ValueError("Not a scope")
+        raise invalid("scope_unknown")
     return scope
 
 
 Scope = Annotated[
     str,
-    Field(max_length=64, json_schema_extra={"enum": list(SCOPES)}),
+    Field(max_length=64, examples=["posts:read"], json_schema_extra={"enum": list(SCOPES)}),
     AfterValidator(_known),
 ]
-TokenName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), SINGLE_LINE
+TokenName = Annotated[str, Text(80), Field(examples=["Backup script"])]
+
+
+def _bound_by_the_setting(schema: dict[str, Any]) -> None:
+    if settings := validation_settings.get():
+        schema["maximum"] = min(MAX_DAYS, settings.personal_token_lifetime.days)
+
+
+Days = Annotated[
+    int, Field(ge=1, le=MAX_DAYS, examples=[30], json_schema_extra=_bound_by_the_setting)
 ]
 
 
@@ -37,8 +47,7 @@ class PersonalTokenCreate(Input):
     name: TokenName
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     expires_in_days: Annotated[
-        int | None,
-        Field(ge=1, le=MAX_DAYS, description="30 if left out; at most PERSONAL_TOKEN_LIFETIME"),
+        Days | None, Field(description="30 if left out; at most PERSONAL_TOKEN_LIFETIME")
     ] = None
 
 

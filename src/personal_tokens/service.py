@@ -112,11 +112,9 @@ class PersonalTokenService:
             return min(DEFAULT_LIFETIME, self._longest)
         lifetime = timedelta(days=days)
         if lifetime > self._longest:
+            days = self._longest.days
             raise InvalidInputError.at(
-                "body",
-                "expires_in_days",
-                msg=f"At most {self._longest.days} days",
-                type="lifetime_too_long",
+                "body", "expires_in_days", type="lifetime_too_long", max=days
             )
         return lifetime
 

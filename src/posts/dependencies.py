@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Path, Security
 
 from src.database import SessionDep
 from src.dependencies import ClockDep
@@ -17,3 +17,6 @@ async def get_post_service(session: SessionDep, clock: ClockDep) -> PostService:
 
 PostServiceDep = Annotated[PostService, Depends(get_post_service)]
 PostWriter = Annotated[Principal, Security(current_principal, scopes=["posts:write"])]
+# Changes of a post are answered with all of it.
+PostEditor = Annotated[Principal, Security(current_principal, scopes=["posts:read", "posts:write"])]
+PostKey = Annotated[str, Path(max_length=200, description="The id or the slug")]

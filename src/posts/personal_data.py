@@ -54,4 +54,4 @@ async def _documents(reads: Pool, user_id: UUID) -> AsyncIterator[Document]:
                 yield post
 
 
-PERSONAL_DATA = [Section("posts", (Post.__tablename__,), _documents)]
+PERSONAL_DATA = [Section("posts", (Post.__tablename__,), _documents, frozenset({"posts:read"}))]

@@ -12,6 +12,7 @@ from src.pagination import MAX_LIMIT, decode_cursor
 from src.pool import Pool
 from src.posts.models import Post
 from src.posts.schemas import MAX_PAGE_TEXT, PostFilter
+from src.posts.slugs import slug_to_find
 from src.schemas import CANONICAL_UUID
 from src.shapes import Column, Constant, Document, Fields, Shape
 from src.statements import Read
@@ -63,9 +64,10 @@ _visible_post_by_slug = _visible_post(Post.slug)
 
 async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own."""
-    is_id = CANONICAL_UUID.fullmatch(id_or_slug)
-    read = _visible_post_by_id if is_id else _visible_post_by_slug
-    return await read.first(reads, key=id_or_slug, viewer_id=viewer_id)
+    if CANONICAL_UUID.fullmatch(id_or_slug):
+        return await _visible_post_by_id.first(reads, key=id_or_slug, viewer_id=viewer_id)
+    slug = slug_to_find(id_or_slug)
+    return await _visible_post_by_slug.first(reads, key=slug, viewer_id=viewer_id)
 
 
 async def list_posts(
@@ -124,11 +126,12 @@ def _list_read(status: str, fields: str, limit: int, given: frozenset[str]) -> R
         "viewer_id": Post.author_id == bindparam("viewer_id"),
         "at": tuple_(at, Post.id) < tuple_(bindparam("at"), bindparam("id")),
     }
+    of_status = [] if status == "any" else [Post.status == literal_column(f"'{status}'")]
 
     def narrow(rows: Select[Any]) -> Select[Any]:
         return (
             rows.join(User, User.id == Post.author_id)
-            .where(Post.status == literal_column(f"'{status}'"), Post.deleted_at.is_(None))
+            .where(*of_status, Post.deleted_at.is_(None))
             .where(*(condition for name, condition in conditions.items() if name in given))
             .order_by(at.desc(), Post.id.desc())
             .limit(literal_column(str(limit)))

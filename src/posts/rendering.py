@@ -5,8 +5,8 @@ from collections import Counter
 from functools import partial
 from uuid import UUID
 
-from src.exceptions import OverloadedError
-from src.posts.markdown import render_markdown
+from src.exceptions import InvalidInputError, OverloadedError
+from src.posts.markdown import render_markdown, shows_something
 from src.threads import BoundedThreads
 
 WORST_SECONDS = 15e-6  # a character of the worst Markdown; prose takes a hundredth of it
@@ -25,8 +25,16 @@ async def render(source: str, author_id: UUID) -> str:
     """Markdown as safe HTML.
 
     Raises:
+        InvalidInputError: it shows nothing, such as a body of `&nbsp;`.
         OverloadedError: too many long texts at once, of this author or of all.
     """
+    html = await _rendered(source, author_id)
+    if not shows_something(html):
+        raise InvalidInputError.at("body", "body", type="text_invisible")
+    return html
+
+
+async def _rendered(source: str, author_id: UUID) -> str:
     length = len(source)
     if length <= SHORT and sum(map(source.count, MARKUP)) <= PLAIN:
         return render_markdown(source)

@@ -2,20 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from src.database import ReadsDep, TransactionDep
 from src.dependencies import ClockDep
 from src.exceptions import NotFoundError
 from src.idempotency import IdempotencyDep
 from src.pagination import page_response
-from src.posts.dependencies import PostServiceDep, PostWriter
+from src.posts.dependencies import PostEditor, PostKey, PostServiceDep, PostWriter
 from src.posts.reads import FULL, list_posts, page_length, read_post
 from src.posts.rendering import render
-from src.posts.schemas import PostCreate, PostFilter, PostListItem, PostRead, PostUpdate
+from src.posts.schemas import (
+    MAX_POST_BYTES,
+    PostCreate,
+    PostFilter,
+    PostListItem,
+    PostRead,
+    PostUpdate,
+)
 from src.posts.service import create_post
+from src.public_path import path_of
 from src.responses import IfMatchDep, versioned
-from src.schemas import Id, Page
+from src.schemas import Page
 from src.security import OptionalPrincipal, require
 
 router = APIRouter(prefix="/posts", tags=["posts"])
@@ -28,14 +36,14 @@ async def list_(
     viewer: OptionalPrincipal,
     reads: ReadsDep,
 ) -> Response:
-    """Published posts, newest first; with another `status`, one's own."""
+    """Published posts, newest first; one's own with `status=draft`, or with `any` all of them."""
     if which.status != "published":
         viewer = require(viewer, "posts:read")
     rows, sort_field = await list_posts(reads, which, viewer.user_id if viewer else None)
     return page_response(request, rows, page_length(rows, which.limit), sort_field)
 
 
-@router.post("", status_code=201, response_model=PostRead)
+@router.post("", status_code=201, response_model=PostRead, max_body_size=MAX_POST_BYTES)
 async def create(
     request: Request,
     writer: PostWriter,
@@ -57,7 +65,7 @@ async def create(
             FULL.of_values(post, author=writer.user),
             post["version"],
             status=201,
-            headers={"Location": f"{request.scope['path']}/{post['id']}"},
+            headers={"Location": f"{path_of(request.scope)}/{post['id']}"},
         )
 
     return await idempotency.once(answer)
@@ -65,10 +73,7 @@ async def create(
 
 @router.get("/{post_id}", response_model=PostRead)
 async def read(
-    request: Request,
-    post_id: Annotated[str, Path(max_length=200, description="The id or the slug")],
-    viewer: OptionalPrincipal,
-    reads: ReadsDep,
+    request: Request, post_id: PostKey, viewer: OptionalPrincipal, reads: ReadsDep
 ) -> Response:
     """A published post, or one's own draft."""
     reader_id = viewer.user_id if viewer and "posts:read" in viewer.scopes else None
@@ -78,11 +83,11 @@ async def read(
     return versioned(request, post, post["version"])
 
 
-@router.patch("/{post_id}", response_model=PostRead)
+@router.patch("/{post_id}", response_model=PostRead, max_body_size=MAX_POST_BYTES)
 async def update(
     request: Request,
-    post_id: Id,
-    writer: PostWriter,
+    post_id: PostKey,
+    writer: PostEditor,
     changes: PostUpdate,
     if_match: IfMatchDep,
     posts: PostServiceDep,
@@ -94,7 +99,7 @@ async def update(
 
 @router.delete("/{post_id}", status_code=204, response_class=Response)
 async def delete(
-    post_id: Id, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
+    post_id: PostKey, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
 ) -> None:
     """Put one's own post into the trash."""
     await posts.delete(writer.user_id, post_id, if_match)

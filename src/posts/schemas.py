@@ -4,27 +4,44 @@ from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.schemas import SINGLE_LINE, STORABLE, Input, Output, Timestamp, left_out
+from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
+from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
 
 MAX_TAGS = 10
+MAX_POST_BYTES = 1024 * 1024  # in JSON: the longest text takes it when its letters are escaped
 MAX_FULL_TEXTS = 20
 MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 
 Status: TypeAlias = Literal["draft", "published"]
 
-Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), SINGLE_LINE
-]
-Summary = Annotated[str, Field(max_length=500), STORABLE]
-Body = Annotated[str, Field(min_length=1, max_length=100_000), STORABLE]
+Title = Annotated[str, Text(200), Field(examples=["My first post"])]
+Summary = Annotated[str, Text(500, lines=True, empty=True), Field(examples=["A few words"])]
+Body = Annotated[str, Text(100_000, lines=True), Field(examples=["Some *Markdown*."])]
+
+
+def _tag(raw: str) -> str:
+    tag = normalize_tag(raw)
+    if tag is None:
+        raise invalid("tag_invalid")
+    return tag
+
+
 Tag = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, to_lower=True, max_length=40, pattern=r"^\w[\w.+#-]*$"
+    AfterValidator(_tag),
+    Field(
+        examples=["boats"],
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": MAX_TAG_LENGTH,
+            # Of ASCII, what a tag may have; of other letters no pattern says it everywhere alike.
+            "pattern": r"^[^\x00-/:-@\[-\^`\{-\x7f][^\x00-\x22\x24-\x2a,/:-@\[-\^`\{-\x7f]*$",
+        },
     ),
 ]
 
@@ -43,7 +60,7 @@ class PostCreate(Input):
     body: Body
     summary: Summary = ""
     tags: Annotated[Tags, Field(default_factory=list)]
-    status: Status = "draft"
+    status: Annotated[Status, Field(examples=["published"])] = "draft"
 
 
 class PostUpdate(Input):
@@ -57,11 +74,11 @@ class PostUpdate(Input):
 
 
 class PostFilter(Input):
-    """Which posts to list: everybody's published ones, or one's own drafts by `status`."""
+    """Which posts to list: everybody's published ones, or with another `status` one's own."""
 
     author: Username | None = None
     tag: Tag | None = None
-    status: Status = "published"
+    status: Literal[Status, "any"] = "published"
     published_after: Timestamp | None = None
     published_before: Timestamp | None = None
     fields: Literal["summary", "full"] = "summary"
@@ -71,7 +88,7 @@ class PostFilter(Input):
     @model_validator(mode="after")
     def _bound_full_texts(self) -> Self:
         if self.fields == "full" and self.limit > MAX_FULL_TEXTS:
-            raise ValueError(f"At most {MAX_FULL_TEXTS} posts with their full text")
+            raise invalid("full_texts_too_many", max=MAX_FULL_TEXTS)
         return self
 
 
@@ -81,7 +98,7 @@ class PostAuthor(Output):
     id: UUID
     username: str
     display_name: str
-    avatar_url: str | None = None
+    avatar_url: str | None
 
 
 class PostSummary(Output):
@@ -101,11 +118,11 @@ class PostSummary(Output):
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None
-    cover_url: str | None = None
-    likes_count: int = 0
-    comments_count: int = 0
-    liked: bool = False
-    bookmarked: bool = False
+    cover_url: str | None
+    likes_count: int
+    comments_count: int
+    liked: bool
+    bookmarked: bool
 
 
 class PostRead(PostSummary):
@@ -117,6 +134,8 @@ class PostRead(PostSummary):
 
 class PostListItem(PostSummary):
     """With `fields=full`, also the text."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     body: str | None = None
     body_html: str | None = None

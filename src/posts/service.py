@@ -14,9 +14,11 @@ from src.pool import Transaction
 from src.posts.models import Post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
-from src.posts.slugs import new_slug
+from src.posts.slugs import new_slug, slug_to_find
 from src.responses import IfMatch
+from src.schemas import CANONICAL_UUID
 from src.statements import Statement
+from src.users.models import User
 
 _insert_post = Statement(insert(Post))
 
@@ -52,7 +54,7 @@ class PostService:
         self._clock = clock
 
     async def update(
-        self, author_id: UUID, post_id: UUID, changes: PostUpdate, if_match: IfMatch
+        self, author_id: UUID, id_or_slug: str, changes: PostUpdate, if_match: IfMatch
     ) -> Post:
         """Apply the given fields to the author's post; absent ones stay as they are.
 
@@ -64,7 +66,9 @@ class PostService:
         body_html = (
             await render(changes.body, author_id) if "body" in changes.model_fields_set else None
         )
-        post = await self._own_for_update(author_id, post_id, if_match)
+        if "status" in changes.model_fields_set:
+            await self._lock_author(author_id)
+        post = await self._own_for_update(author_id, id_or_slug, if_match)
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(post, name, value)
         if not self._session.is_modified(post):
@@ -80,21 +84,30 @@ class PostService:
         await self._session.flush()
         return post
 
-    async def delete(self, author_id: UUID, post_id: UUID, if_match: IfMatch) -> None:
+    async def delete(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> None:
         """Put the author's post into the trash: nobody sees it any more.
 
         Raises:
             NotFoundError: there is none, or it is somebody else's.
             PreconditionFailedError: it has changed since the author read it.
         """
-        post = await self._own_for_update(author_id, post_id, if_match)
+        await self._lock_author(author_id)
+        post = await self._own_for_update(author_id, id_or_slug, if_match)
         post.deleted_at = self._clock.now()
         await self._session.flush()
 
-    async def _own_for_update(self, author_id: UUID, post_id: UUID, if_match: IfMatch) -> Post:
+    async def _lock_author(self, author_id: UUID) -> None:
+        """Before the post, as who deletes the account does: its count of posts may change."""
+        await self._session.execute(
+            select(User.id).where(User.id == author_id).with_for_update(key_share=True)
+        )
+
+    async def _own_for_update(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
+        is_id = CANONICAL_UUID.fullmatch(id_or_slug)
+        named = Post.id == UUID(id_or_slug) if is_id else Post.slug == slug_to_find(id_or_slug)
         post = await self._session.scalar(
             select(Post)
-            .where(Post.id == post_id, Post.author_id == author_id, Post.deleted_at.is_(None))
+            .where(named, Post.author_id == author_id, Post.deleted_at.is_(None))
             .with_for_update(key_share=True)
         )
         if post is None:

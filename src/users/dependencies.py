@@ -5,14 +5,16 @@ from typing import Annotated
 from fastapi import Depends, Security
 
 from src.database import SessionDep
-from src.dependencies import ClockDep
+from src.dependencies import ClockDep, SettingsDep
 from src.security import Principal, SessionPrincipal, current_principal, session_principal
 from src.users.service import UserService
 
 
-async def get_user_service(session: SessionDep, clock: ClockDep) -> UserService:
+async def get_user_service(
+    session: SessionDep, settings: SettingsDep, clock: ClockDep
+) -> UserService:
     """The user service on the request's session."""
-    return UserService(session, clock)
+    return UserService(session, settings, clock)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
@@ -21,6 +23,11 @@ CurrentUser = Annotated[Principal, Security(current_principal)]
 # The caller, if he has signed in himself: for what a personal access token must not do.
 SignedInUser = Annotated[SessionPrincipal, Security(session_principal)]
 AccountReader = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:read"])]
-AccountWriter = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:write"])]
+# Both, since the answers to a change of one's account, refusals included, tell how it is.
+AccountWriter = Annotated[
+    SessionPrincipal, Security(session_principal, scopes=["profile:read", "profile:write"])
+]
 ProfileReader = Annotated[Principal, Security(current_principal, scopes=["profile:read"])]
-ProfileWriter = Annotated[Principal, Security(current_principal, scopes=["profile:write"])]
+ProfileWriter = Annotated[
+    Principal, Security(current_principal, scopes=["profile:read", "profile:write"])
+]

@@ -1,25 +1,52 @@
 """E-mail addresses: one form for every way to write the same mailbox."""
 
+import re
 import unicodedata
+from contextlib import suppress
 
+import idna
 from email_validator import EmailNotValidError, validate_email
-from pydantic_core import PydanticCustomError
+
+from src.invalid_values import invalid
+from src.text import MAX_GROWTH
+
+MAX_EMAIL_LENGTH = 254  # octets, of which 64 before the @ (RFC 5321, 4.5.3.1)
+MAX_LOCAL_PART_LENGTH = 64
+_PUNYCODE = re.compile("xn--[a-z0-9-]+")
 
 
-def normalize_email(address: str) -> str:
+def normalize_email(address: str, *, test_environment: bool) -> str:
     """The address in lower case and NFC, its domain as Unicode (IDNA 2008).
 
-    Case, blanks around it, punycode and NFD make no difference.
+    Case, blanks around it, punycode and NFD make no difference. Domains of which RFC 6761 says that
+    no mail gets there are refused, but .test in a test environment.
 
     Raises:
         PydanticCustomError: it is not the address of a mailbox, or has a display name.
     """
+    if len(address) > MAX_EMAIL_LENGTH * MAX_GROWTH:
+        raise invalid("email_invalid")
     try:
         parts = validate_email(
             unicodedata.normalize("NFC", address.strip()),
             check_deliverability=False,
-            test_environment=True,
+            test_environment=test_environment,
         )
     except (EmailNotValidError, UnicodeError):
-        raise PydanticCustomError("email_invalid", "Not a valid e-mail address") from None
-    return f"{unicodedata.normalize('NFC', parts.local_part.lower())}@{parts.domain.lower()}"
+        raise invalid("email_invalid") from None
+    local_part = unicodedata.normalize("NFC", parts.local_part.lower())
+    if len(local_part.encode()) > MAX_LOCAL_PART_LENGTH:  # which the library takes for characters
+        raise invalid("email_invalid")
+    return f"{local_part}@{parts.domain.lower()}"
+
+
+def part_of_email(written: str) -> str:
+    """A part of an address as it would be stored, for those who look for it."""
+    part = unicodedata.normalize("NFC", written.lower())
+    return _PUNYCODE.sub(lambda label: _decoded(label[0]), part)
+
+
+def _decoded(label: str) -> str:
+    with suppress(idna.IDNAError):  # the label may be cut off
+        return idna.decode(label)
+    return label

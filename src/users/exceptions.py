@@ -13,6 +13,13 @@ class UsernameTakenError(ConflictError):
     constraint: ClassVar[str | None] = "uq_users_username"
 
 
+class UsernameReservedError(ConflictError):
+    """Nobody takes that username, since he might be taken for somebody else."""
+
+    code = "username_reserved"
+    title = "That username is reserved"
+
+
 class LastAdministratorError(ConflictError):
     """Nobody would be left to manage users."""
 

@@ -1,15 +1,17 @@
-"""What the users table holds about a user."""
+"""What the tables of users hold about one: of a username he gave up, only how long it is held."""
 
 from src.personal_data import rows_of
 from src.shapes import Shape
-from src.users.models import User
+from src.users.models import HeldUsername, User
 
 _ACCOUNT = Shape(
     {
         "id": User.id,
         "email": User.email,
         "email_verified_at": User.email_verified_at,
+        "email_undeliverable_at": User.email_undeliverable_at,
         "username": User.username,
+        "requested_username": User.requested_username,
         "display_name": User.display_name,
         "bio": User.bio,
         "locale": User.locale,
@@ -24,4 +26,15 @@ _ACCOUNT = Shape(
     }
 )
 
-PERSONAL_DATA = [rows_of("account", User.id, _ACCOUNT, User.id)]
+_HELD_USERNAME = Shape({"held_until": HeldUsername.held_until})
+
+PERSONAL_DATA = [
+    rows_of("account", User.id, _ACCOUNT, User.id, scopes={"profile:read"}),
+    rows_of(
+        "held_usernames",
+        HeldUsername.user_id,
+        _HELD_USERNAME,
+        HeldUsername.digest,
+        scopes={"profile:read"},
+    ),
+]

@@ -3,25 +3,66 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from pydantic import TypeAdapter, ValidationError
 
 from src.database import ReadsDep
+from src.dependencies import ClockDep, SettingsDep
+from src.peer import PeerDep
+from src.rate_limits import count_lookup
 from src.responses import DocumentResponse, IfMatchDep, versioned
 from src.schemas import CANONICAL_UUID
 from src.security import OptionalPrincipal, require
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
-from src.users.schemas import ManagedUser, UserProfile, UserRead, UserUpdate
+from src.users.schemas import (
+    MAX_PROFILE_BYTES,
+    ManagedUser,
+    Username,
+    UsernameRead,
+    UserProfile,
+    UserRead,
+    UserUpdate,
+)
+from src.users.usernames import obstacle
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(tags=["users"])
+
+_username: TypeAdapter[str] = TypeAdapter(Username)
 
 
-@router.get("/me", response_model=UserRead)
+@router.get("/usernames/{username}", response_model=UsernameRead)
+async def read_username(
+    request: Request,
+    username: Annotated[str, Path(max_length=200)],
+    reads: ReadsDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+    peer: PeerDep,
+) -> Response:
+    """Whether a username can be taken now, for forms.
+
+    A registration holds none before it is confirmed: `requested_username` of one's own account says
+    whether somebody was faster.
+    """
+    await count_lookup(request.scope, peer.network)
+    reason: str | None
+    try:
+        written = _username.validate_python(username)
+    except ValidationError:
+        reason = "invalid"
+    else:
+        reason = await obstacle(reads, written, settings.reserved_usernames, clock.now())
+    document = {"available": reason is None, "reason": reason}
+    return DocumentResponse(document, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/users/me", response_model=UserRead)
 async def read_me(request: Request, me: ProfileReader) -> Response:
     """One's own account."""
     return versioned(request, me.user, me.user["version"])
 
 
-@router.patch("/me", response_model=UserRead)
+@router.patch("/users/me", response_model=UserRead, max_body_size=MAX_PROFILE_BYTES)
 async def update_me(
     request: Request,
     me: ProfileWriter,
@@ -35,7 +76,7 @@ async def update_me(
 
 
 # One operation, since one path has no two: a username is too short to be an id.
-@router.get("/{user}", response_model=UserProfile | ManagedUser)
+@router.get("/users/{user}", response_model=UserProfile | ManagedUser)
 async def read_user(
     request: Request,
     user: Annotated[str, Path(max_length=64, description="The username, or the id")],

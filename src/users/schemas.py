@@ -1,26 +1,66 @@
 """What travels about users."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
-from src.schemas import SINGLE_LINE, STORABLE, Input, Output, left_out
-from src.users.emails import normalize_email
+from src.invalid_values import invalid
+from src.locales import Locale
+from src.schemas import Input, Output, Text, left_out
+from src.users.emails import MAX_EMAIL_LENGTH, normalize_email
+from src.validation_settings import validation_settings
 
-Locale: TypeAlias = Literal["en", "ru"]
+MAX_PROFILE_BYTES = 32 * 1024  # in JSON: the longest bio takes it when its letters are escaped
+MIN_USERNAME_LENGTH = 3
+MAX_USERNAME_LENGTH = 32
+_NOT_IN_A_USERNAME = re.compile("[^A-Za-z0-9_-]")
+
+
+def _username(raw: str) -> str:
+    name = raw.strip()
+    if _NOT_IN_A_USERNAME.search(name):
+        raise invalid("username_invalid")
+    if len(name) < MIN_USERNAME_LENGTH:
+        raise invalid("username_too_short", min=MIN_USERNAME_LENGTH)
+    if len(name) > MAX_USERNAME_LENGTH:
+        raise invalid("username_too_long", max=MAX_USERNAME_LENGTH)
+    return name.lower()
+
+
+def _email(raw: str) -> str:
+    settings = validation_settings.get()
+    in_tests = settings is not None and settings.environment == "test"
+    return normalize_email(raw, test_environment=in_tests)
+
+
+def _mailable(email: str) -> str:
+    settings = validation_settings.get()
+    if settings and not settings.smtputf8 and not email.rpartition("@")[0].isascii():
+        raise invalid("email_not_ascii")
+    return email
+
 
 Username = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9_-]{3,32}$"),
+    AfterValidator(_username),
+    Field(examples=["ann"], json_schema_extra={"pattern": "^[A-Za-z0-9_-]{3,32}$"}),
 ]
-DisplayName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), SINGLE_LINE
-]
-Bio = Annotated[str, Field(max_length=2000), STORABLE]
+DisplayName = Annotated[str, Text(80), Field(examples=["Ann Newcomer"])]
+Bio = Annotated[str, Text(2000, lines=True, empty=True), Field(examples=["I write about boats."])]
 # An address in the one form in which the same mailbox always compares equal.
-Email = Annotated[str, Field(max_length=320), AfterValidator(normalize_email)]
+Email = Annotated[
+    str,
+    AfterValidator(_email),
+    Field(
+        examples=["ann@example.com"],
+        json_schema_extra={"format": "email", "maxLength": MAX_EMAIL_LENGTH},
+    ),
+]
+# One that is to be an account's: our mail has to reach it, maybe without SMTPUTF8.
+NewEmail = Annotated[Email, AfterValidator(_mailable)]
 
 
 class UserUpdate(Input):
@@ -38,13 +78,23 @@ class UserRead(Output):
     id: UUID
     email: str
     email_verified: bool
+    email_undeliverable_at: Annotated[
+        datetime | None, Field(description="Since when the address takes no mail")
+    ]
     username: str
+    requested_username: Annotated[
+        str | None,
+        Field(
+            description="What you asked for when you registered, if somebody was faster; null once"
+            " you have set a username"
+        ),
+    ]
     display_name: str
     bio: str
     locale: Locale
     roles: list[str]
     mfa_enabled: bool
-    avatar_url: str | None = None
+    avatar_url: str | None
     posts_count: int
     version: int
     created_at: datetime
@@ -68,9 +118,16 @@ class UserProfile(Output):
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None = None
+    avatar_url: str | None
     posts_count: int
-    followers_count: int = 0
-    following_count: int = 0
-    following: bool = False
+    followers_count: int
+    following_count: int
+    following: bool
     created_at: datetime
+
+
+class UsernameRead(Output):
+    """Whether a username can be taken, and if not, why."""
+
+    available: bool
+    reason: Literal["taken", "reserved", "invalid"] | None

@@ -1,21 +1,23 @@
 """Rules and queries about users."""
 
-import re
 import secrets
-import unicodedata
 from uuid import UUID
 
 from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
+from src.config import Settings
 from src.exceptions import NotFoundError
 from src.pool import Pool
 from src.responses import IfMatch
 from src.shapes import Column, Constant, Document, Fields, Shape
 from src.statements import Read
+from src.text import ascii_words
+from src.users.exceptions import UsernameReservedError
 from src.users.models import User
 from src.users.schemas import UserUpdate
+from src.users.usernames import hold, is_reserved, require_not_held
 
 _COMMON: dict[str, Column | Constant | Fields] = {
     "id": User.id,
@@ -37,7 +39,9 @@ PROFILE = Shape(
 )
 _ACCOUNT: dict[str, Column | Constant | Fields] = _COMMON | {
     "email": User.email,
+    "requested_username": User.requested_username,
     "email_verified": User.email_verified_at.is_not(None),
+    "email_undeliverable_at": User.email_undeliverable_at,
     "locale": User.locale,
     "roles": User.roles,
     "mfa_enabled": User.mfa_enabled,
@@ -81,8 +85,9 @@ async def read_profile(reads: Pool, username: str) -> Document:
 class UserService:
     """Changes to users, in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession, clock: Clock) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings, clock: Clock) -> None:
         self._session = session
+        self._settings = settings
         self._clock = clock
 
     async def update(self, user_id: UUID, changes: UserUpdate, if_match: IfMatch) -> User:
@@ -91,23 +96,31 @@ class UserService:
         Raises:
             NotFoundError: there is no such user.
             PreconditionFailedError: the account has changed since the caller read it.
-            UsernameTakenError: by way of the unique constraint.
+            UsernameReservedError: nobody gets that username.
+            UsernameTakenError: somebody has it, or gave it up a while ago.
         """
         user = await self._session.get(User, user_id, with_for_update={"key_share": True})
         if user is None:
             raise NotFoundError
         if_match.check(user.version)
+        before = user.username
+        if changes.username:
+            reserved = is_reserved(changes.username, self._settings.reserved_usernames)
+            if reserved and changes.username != before:
+                raise UsernameReservedError
+            user.requested_username = None
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(user, name, value)
         if self._session.is_modified(user):
-            user.updated_at = self._clock.now()
-            await self._session.flush()
+            now = user.updated_at = self._clock.now()
+            await self._session.flush()  # the constraint says whether somebody has the username
+            if user.username != before:
+                await require_not_held(self._session, user.username, user.id, now)
+                await hold(self._session, before, user.id, now)
         return user
 
 
 def suggest_username(display_name: str | None) -> str:
     """A username made from the name if there is one, with a random end so that it is free."""
-    name = unicodedata.normalize("NFKD", display_name or "")
-    plain = name.encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].rstrip("-")
-    return f"{stem or 'user'}-{secrets.token_hex(5)}"
+    stem = "-".join(ascii_words(display_name or ""))[:20].rstrip("-") or "user"
+    return f"{stem}-{secrets.token_hex(5)}"

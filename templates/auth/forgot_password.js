@@ -1,4 +1,4 @@
-import { form, onSubmit, post } from "./page.js";
+import { onSubmit, post } from "./page.js";
 
 const TEXTS = {
   done: [
@@ -8,4 +8,6 @@ const TEXTS = {
   validation_error: ["That is not an e-mail address.", "Это не адрес электронной почты."],
 };
 
-onSubmit(() => post("/auth/password/forgot", { email: form.email.value }), TEXTS);
+const form = document.querySelector("form");
+
+onSubmit(form, () => post("/auth/password/forgot", { email: form.email.value }), TEXTS);

@@ -1,11 +1,11 @@
-import { form, onSubmit, post, token } from "./page.js";
+import { onSubmit, post, show, token } from "./page.js";
 
 const TEXTS = {
   done: ["Your new password is set. Sign in with it.", "Новый пароль сохранён. Войдите с ним."],
-  validation_error: [
-    "That password is too weak or known from a data breach. Choose a longer and less common one.",
-    "Этот пароль слишком слабый или известен из утечки. Придумайте длиннее и необычнее.",
-  ],
+  validation_error: ["Choose another password.", "Придумайте другой пароль."],
 };
 
-onSubmit(() => post("/auth/password/reset", { token, new_password: form.password.value }), TEXTS);
+const form = document.querySelector("form");
+
+if (!token) show(form, { state: "invalid_token" }); // the link was cut short
+onSubmit(form, () => post("/auth/password/reset", { token, new_password: form.password.value }), TEXTS);

@@ -54,6 +54,9 @@ async def exported(client: httpx.AsyncClient, who: Account) -> dict[str, list[di
 
 async def populate(app: FastAPI, client: httpx.AsyncClient, who: Account) -> None:
     """Give a signed-in user a row in every table that has rows of users; secrets are `PLANTED`."""
+    other = {"username": f"not-{who.username}"}
+    for name in (other, {"username": who.username}):  # the one given up is held
+        assert (await client.patch(ME, json=name, headers=who.headers)).status_code == 200
     keyed = who.headers | {"Idempotency-Key": f"key-of-{who.username}"}
     post = {"title": f"A draft of {who.username}", "body": "Text"}
     assert (await client.post(POSTS, json=post, headers=keyed)).status_code == 201

@@ -18,6 +18,7 @@ RESET = "/api/v1/auth/password/reset"
 
 NEW_PASSWORD = "a heron in the shallows"
 INVALID_TOKEN = (400, "invalid_token")
+ALREADY_CONFIRMED = (400, "email_already_confirmed")
 WRONG_PASSWORD = (400, "wrong_password")
 
 
@@ -41,9 +42,10 @@ async def change_email(
     return await client.post(EMAIL_PATH, json=body, headers=account.headers | ONE_REQUEST_ID)
 
 
-async def forgot(client: httpx.AsyncClient, email: str) -> httpx.Response:
-    """Ask for a link that sets a new password."""
-    return await client.post(FORGOT, json={"email": email}, headers=ONE_REQUEST_ID)
+async def forgot(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    """Ask for a link that sets a new password, by address or username."""
+    field = "email" if "@" in name else "username"
+    return await client.post(FORGOT, json={field: name}, headers=ONE_REQUEST_ID)
 
 
 async def reset(

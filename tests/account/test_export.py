@@ -5,6 +5,7 @@ import base64
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from starlette.types import Message
 
 from src import audit
 from src.auth.security_events import MAX_NOTICES
-from src.http_protocol import BoundedHttpProtocol
+from src.http_protocol import HttpProtocol
 from src.main import PERSONAL_DATA
 from src.peer import Peer
 from src.personal_data import ROWS_AT_ONCE, Section
@@ -60,7 +61,8 @@ async def test_the_document_is_a_file_that_nobody_keeps(
 async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann: Account) -> None:
     await populate(app, client, ann)
     data = await exported(client, ann)
-    assert list(data) == [section.name for section in PERSONAL_DATA]
+    assert list(data) == ["left_out", *(section.name for section in PERSONAL_DATA)]
+    assert data["left_out"] == []
     [account] = data["account"]
     assert account["last_sign_in_at"] == "2026-03-01T12:00:00Z"
     assert {post["title"] for post in data["posts"]} == {
@@ -69,6 +71,7 @@ async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann:
         "Trash of ann",
     }
     assert data["posts"][0]["body"] == "Text"
+    assert data["held_usernames"] == [{"held_until": "2026-03-31T12:00:00Z"}]
     [session] = data["sessions"]
     assert session["device"]
     [factor] = data["second_factor"]
@@ -81,6 +84,23 @@ async def test_everything_is_in_it(client: httpx.AsyncClient, app: FastAPI, ann:
     actions = [entry["action"] for entry in data["audit_log"]]
     assert actions == ["sign_in.succeeded", "personal_token.created", "account.exported"]
     assert data["audit_log"][1]["details"]["scope"] == "profile:read"
+
+
+async def test_a_token_takes_along_what_it_may_read(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, ann: Account
+) -> None:
+    tokens = (await accounts.token("ann", scope="profile:read")).json()
+    narrow = replace(ann, access_token=tokens["access_token"])
+    await populate(app, client, ann)
+    data = await exported(client, narrow)
+    without = {"posts", "idempotency_keys", "audit_log"}
+    assert data.pop("left_out") == [
+        {"section": section.name, "missing_scope": "posts:read"}
+        for section in PERSONAL_DATA
+        if section.name in without
+    ]
+    whole = await exported(client, ann)
+    assert data == {name: whole[name] for name in whole if name not in {*without, "left_out"}}
 
 
 async def test_every_table_that_names_users_is_in_it(app: FastAPI) -> None:
@@ -222,7 +242,7 @@ async def test_only_who_has_signed_in_gets_it(
 @pytest.fixture
 async def server(app: FastAPI) -> AsyncIterator[str]:
     """The application on a socket, where an answer can break off; its address."""
-    config = uvicorn.Config(app, port=0, http=BoundedHttpProtocol, log_config=None, lifespan="off")
+    config = uvicorn.Config(app, port=0, http=HttpProtocol, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -240,7 +260,7 @@ def fails(app: FastAPI) -> Section:
         yield {"number": 1}
         raise RuntimeError("no further")
 
-    return Section("fails", (), documents)
+    return Section("fails", (), documents, frozenset())
 
 
 def deletes(app: FastAPI) -> Section:
@@ -250,7 +270,7 @@ def deletes(app: FastAPI) -> Section:
         yield {"number": 1}
         await change(app, delete(User).where(User.id == user_id))
 
-    return Section("deletes", (), documents)
+    return Section("deletes", (), documents, frozenset())
 
 
 @pytest.mark.parametrize("breaks_off", [fails, deletes])
@@ -265,10 +285,11 @@ async def test_what_breaks_off_does_not_look_complete(
         async def read() -> None:
             nonlocal received
             async with client.stream("GET", EXPORT, headers=ann.headers) as answer:
+                answer.raise_for_status()  # where nothing was sent yet
                 async for part in answer.aiter_bytes():
                     received += part
 
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises((httpx.RemoteProtocolError, httpx.HTTPStatusError)):
             await read()
     with pytest.raises(json.JSONDecodeError):
         json.loads(received)

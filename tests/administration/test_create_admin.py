@@ -198,8 +198,6 @@ async def test_a_refusal_says_why_and_changes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["root"], "argument EMAIL: Not a valid e-mail address"),
-        (["Root <root@x.test>"], "argument EMAIL: Not a valid e-mail address"),
         ([EMAIL, "--username", "a b"], "argument --username: a username is"),
         ([EMAIL, PASSWORD], "unrecognized arguments"),
         ([], "EMAIL"),
@@ -221,6 +219,14 @@ def test_wrong_arguments_get_the_usage(
 async def test_a_refusal_is_a_sentence_and_a_status(environment: dict[str, str]) -> None:
     told = "Use at least 8 characters. Nothing has changed.\n"
     assert await create(environment, EMAIL, password="short") == (1, "", told)
+    for address in ("root", "Root <root@x.test>", "root@x.invalid"):
+        told = f"{address} is not a valid e-mail address.\n"
+        assert await create(environment, address) == (1, "", told)
+
+
+async def test_addresses_for_tests_are_none_elsewhere(environment: dict[str, str]) -> None:
+    told = f"{EMAIL} is not a valid e-mail address.\n"
+    assert await create(environment | {"ENVIRONMENT": "local"}, EMAIL) == (1, "", told)
 
 
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(

@@ -113,6 +113,22 @@ async def test_an_unknown_user_is_not_found_and_no_id_is_refused(
         assert answer.status_code in {404, 405, 422}, answer.text
 
 
+async def test_me_is_not_taken_for_a_users_id(
+    client: httpx.AsyncClient, admin: Account, ann: Account
+) -> None:
+    for account, refused in ((admin, 422), (ann, 403)):
+        for method, path, status in (
+            ("DELETE", "me/mfa", 405),
+            ("POST", "me/sessions/end", 404),
+            ("POST", "me/password/force-reset", 404),
+            ("DELETE", "melanie/mfa", refused),
+        ):
+            answer = await ask(client, method, f"{USERS}/{path}", account.headers)
+            assert answer.status_code == status, path
+    answer = await ask(client, "DELETE", f"{USERS}/me/mfa", ann.headers)
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
 async def test_a_role_that_is_taken_is_missed_at_the_next_request(
     client: httpx.AsyncClient, accounts: Accounts, admin: Account
 ) -> None:

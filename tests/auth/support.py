@@ -11,7 +11,7 @@ from sqlalchemy import Executable, text
 
 from src.jobs import JobContext
 from src.mail.gateway import Mailer
-from tests.support import PASSWORD, PATIENCE_SECONDS
+from tests.support import PASSWORD, PATIENCE_SECONDS, problem_type
 
 REGISTER = "/api/v1/auth/register"
 CONFIRM = "/api/v1/auth/email/confirm"
@@ -71,7 +71,7 @@ def seen(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
 
 def code(answer: httpx.Response) -> tuple[int, str]:
     """The status and the stable code of a failure."""
-    assert answer.headers.get("content-type") == "application/problem+json", answer.text
+    assert answer.headers.get("content-type") == problem_type(answer), answer.text
     return answer.status_code, answer.json()["code"]
 
 

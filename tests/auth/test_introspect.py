@@ -17,7 +17,7 @@ from tests.auth.oauth_support import (
     rotate,
     with_another_mac,
 )
-from tests.auth.support import FORM, LOGOUT, change, pair, refresh, segment, sign_in
+from tests.auth.support import FORM, LOGOUT, change, pair, refresh, segment, sign_in, whoami
 from tests.auth.test_hostile_tokens import HOSTILE
 from tests.auth.test_token_endpoint import FOREIGN_CLIENTS, assert_oauth_error
 from tests.support import START, Account, Accounts, FrozenClock
@@ -205,7 +205,8 @@ async def test_no_refresh_token_is_said_to_outlive_its_session(
 async def test_a_spent_refresh_token_is_valid_in_its_grace_only(
     client: httpx.AsyncClient, ann: Account, api: Credentials, clock: FrozenClock
 ) -> None:
-    _, second = pair(await refresh(client, ann.refresh_token))
+    access, second = pair(await refresh(client, ann.refresh_token))
+    assert (await whoami(client, access)).status_code == 200
     clock.advance(timedelta(seconds=10))
     assert (await introspect(client, api, ann.refresh_token))["active"]
     clock.advance(timedelta(seconds=1))

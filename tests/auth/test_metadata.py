@@ -170,3 +170,14 @@ async def test_clients_authenticate_in_every_way_it_lists(
         }
         working = {method for method, answer in answers.items() if answer.status_code == 200}
         assert working == set(metadata[f"{name}_endpoint_auth_methods_supported"])
+
+
+async def test_a_front_end_finds_out_which_client_it_is(
+    client: httpx.AsyncClient, accounts: Accounts
+) -> None:
+    await accounts.add("ann")
+    found = (await metadata_of(client))["public_client_id"]
+    assert (await accounts.token("ann", client_id=found)).status_code == 200
+    answer = await accounts.token("ann", client_id="my-app")
+    assert code(answer) == (401, "invalid_client")
+    assert found in answer.json()["error_description"]

@@ -11,26 +11,26 @@ from tests.auth.support import REGISTER, code
 
 EMAIL = "annemarie.kranz@x.test"
 REFUSED = [
-    ("1234567", "at least 8"),
-    ("\u0439" * 7, "at least 8"),
-    (unicodedata.normalize("NFD", "\u00e4" * 7), "at least 8"),
-    ("x7" * 128 + "y", "at most 256"),
-    ("\u044f" * 257, "at most 256"),
-    ("x7" * 500, "at most 256"),
-    ("password", "most common"),
-    ("PassWord", "most common"),
-    ("qwertyuiop", "most common"),
-    ("12345678", "most common"),
-    ("iloveyou", "most common"),
-    (" I love you ", "most common"),
-    ("friendofemily", "most common"),
-    ("12345678\u00a0", "most common"),
-    (" " * 12, "most common"),
-    ("annemarie.kranz@x.test", "e-mail address"),
-    ("AnneMarie.Kranz@X.test", "e-mail address"),
-    ("annemarie.kranz", "e-mail address"),
-    ("ANNEMARIE.KRANZ", "e-mail address"),
-    ("annemarie.kranz ", "e-mail address"),
+    ("1234567", "password_too_short"),
+    ("\u0439" * 7, "password_too_short"),
+    (unicodedata.normalize("NFD", "\u00e4" * 7), "password_too_short"),
+    ("x7" * 128 + "y", "password_too_long"),
+    ("\u044f" * 257, "password_too_long"),
+    ("x7" * 500, "password_too_long"),
+    ("password", "password_too_common"),
+    ("PassWord", "password_too_common"),
+    ("qwertyuiop", "password_too_common"),
+    ("12345678", "password_too_common"),
+    ("iloveyou", "password_too_common"),
+    (" I love you ", "password_too_common"),
+    ("friendofemily", "password_too_common"),
+    ("12345678\u00a0", "password_too_common"),
+    (" " * 12, "password_too_common"),
+    ("annemarie.kranz@x.test", "password_is_email"),
+    ("AnneMarie.Kranz@X.test", "password_is_email"),
+    ("annemarie.kranz", "password_is_email"),
+    ("ANNEMARIE.KRANZ", "password_is_email"),
+    ("annemarie.kranz ", "password_is_email"),
 ]
 ACCEPTED = [
     "no composition rules here",
@@ -53,7 +53,7 @@ async def test_a_weak_password_is_a_422_with_the_reason(client: httpx.AsyncClien
         assert code(answer) == (422, "validation_error"), password
         [error] = answer.json()["errors"]
         assert error["loc"] == ["body", "password"]
-        assert reason in error["msg"], password
+        assert error["type"] == reason, password
 
 
 async def test_a_weak_password_is_refused_for_known_addresses_too(
@@ -73,7 +73,9 @@ async def test_a_good_password_needs_no_composition(client: httpx.AsyncClient) -
 
 @pytest.mark.parametrize(("password", "reason"), REFUSED)
 def test_weakness_tells_why(password: str, reason: str) -> None:
-    assert reason in (weakness(normalize_password(password), EMAIL) or "nothing")
+    weak = weakness(normalize_password(password), EMAIL)
+    assert weak
+    assert weak.type == reason
 
 
 @pytest.mark.parametrize("password", ACCEPTED)

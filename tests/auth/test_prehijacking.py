@@ -1,6 +1,7 @@
 """Whoever registers an address he does not own gains nothing when its owner confirms it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -12,6 +13,7 @@ from src.config import Settings
 from src.jobs import JobContext
 from src.mail.gateway import Mailer
 from tests.auth.support import (
+    CONFIRM,
     ME,
     ONE_REQUEST_ID,
     REGISTER,
@@ -21,6 +23,7 @@ from tests.auth.support import (
     pair,
     refresh,
     register,
+    rows,
     seen,
     sign_in,
     whoami,
@@ -127,7 +130,7 @@ async def test_after_the_confirmation_the_attackers_secret_and_password_are_void
         {"registration_secret": evil_again},
         {"password": EVIL},
     ):
-        assert code(await confirm(client, token, **proof)) == (400, "invalid_token")
+        assert code(await confirm(client, token, **proof)) == (400, "email_already_confirmed")
     await assert_the_victims(client)
 
 
@@ -156,6 +159,40 @@ async def test_many_foreign_registrations_do_not_void_the_owners(
         await register(client, VICTIM, password=EVIL)
     assert (await confirm(client, token, registration_secret=secret)).status_code == 204
     await assert_the_victims(client)
+
+
+async def test_among_any_number_of_foreign_registrations_the_owners_password_confirms(
+    client: httpx.AsyncClient, inbox: Inbox, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        await register(client, VICTIM, password=f"{EVIL} {number}")
+    await own_registration(client)
+    for number in range(9):
+        await register(client, VICTIM, password=f"{EVIL} {number + 9}")
+    token = await inbox.token(VICTIM, 5)
+    hasher, tries = app.state.credentials.hasher, 0
+
+    async def count_hash(function: Callable[[], object]) -> object:
+        nonlocal tries
+        tries += 1
+        return function()
+
+    monkeypatch.setattr(hasher._threads, "run", count_hash)
+    wrong = await confirm(client, token, password="a stranger's password")
+    assert code(wrong) == (400, "confirmation_proof_required")
+    assert tries == 2  # the account's own, and one for all the others
+    assert (await confirm(client, token, password=OWN)).status_code == 204
+    monkeypatch.undo()
+    await assert_the_victims(client)
+
+
+async def test_equal_passwords_of_two_addresses_do_not_look_equal(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    for email in (VICTIM, "another@x.test"):
+        await register(client, email, password=OWN)
+    first, second = await rows(app, "SELECT password_hash FROM registrations")
+    assert first != second
 
 
 class TestWithoutConfirmation:
@@ -254,6 +291,28 @@ class TestWithoutConfirmation:
         proofs = {"registration_secret": secret, "password": OWN}
         assert (await confirm(client, token, **proofs)).status_code == 204
         assert (await whoami(client, access)).json()["email_verified"] is True
+
+    @pytest.mark.parametrize("way", ["moves", "deletes"])
+    async def test_the_owner_confirms_though_the_attacker_is_gone_with_the_account(
+        self, client: httpx.AsyncClient, inbox: Inbox, evil: tuple[str, str], way: str
+    ) -> None:
+        await own_registration(client)
+        owners_token = await inbox.token(VICTIM, 2)
+        headers = {"Authorization": f"Bearer {evil[0]}"}
+        if way == "moves":
+            body = {"new_email": "evil@x.test", "current_password": EVIL}
+            await client.post("/api/v1/users/me/email", headers=headers, json=body)
+            token = await inbox.token("evil@x.test")
+            answer = await client.post(CONFIRM, headers=headers, json={"token": token})
+        else:
+            answer = await client.request(
+                "DELETE", ME, headers=headers, json={"current_password": EVIL}
+            )
+        assert answer.status_code == 204
+        assert (await confirm(client, owners_token, password=OWN)).status_code == 204
+        access, _ = pair(await sign_in(client, VICTIM, OWN))
+        assert (await whoami(client, access)).json()["email_verified"] is True
+        assert code(await sign_in(client, VICTIM, EVIL)) == (400, "invalid_grant")
 
     async def test_the_owners_sessions_live_on_when_he_confirms(
         self, client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox

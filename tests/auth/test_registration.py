@@ -200,6 +200,7 @@ async def test_a_username_taken_in_the_meantime_does_not_stop_the_confirmation(
     me = (await whoami(client, access)).json()
     assert me["display_name"] == "Ann"
     assert me["username"] not in {"ann", "bob"}
+    assert me["requested_username"] == "ann"
     assert (await client.get("/api/v1/users/ann")).json()["id"] == bob.id
 
 

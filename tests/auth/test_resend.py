@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
 from src.auth import tasks
 from src.mail.mailbox import Mailbox
+from tests.account.support import FORGOT
 from tests.auth.support import (
     ONE_REQUEST_ID,
     RESEND,
@@ -21,15 +24,16 @@ from tests.auth.support import (
     seen,
     sign_in,
 )
-from tests.support import Accounts, FrozenClock, Inbox
+from tests.support import PASSWORD, Accounts, FrozenClock, Inbox
 
 ANN = "ann@x.test"
 
 
-async def resend(client: httpx.AsyncClient, email: str, language: str = "en") -> httpx.Response:
-    """Ask for a new link, with a request id of one's own."""
+async def resend(client: httpx.AsyncClient, name: str, language: str = "en") -> httpx.Response:
+    """Ask for a new link by address or username, with a request id of one's own."""
     headers = ONE_REQUEST_ID | {"Accept-Language": language}
-    return await client.post(RESEND, json={"email": email}, headers=headers)
+    field = "email" if "@" in name else "username"
+    return await client.post(RESEND, json={field: name}, headers=headers)
 
 
 async def test_a_new_link_makes_the_older_ones_dead(
@@ -53,12 +57,12 @@ async def test_everybody_gets_the_same_answer_and_the_same_throttle(
     await register(client, ANN)
     await accounts.add("known")
     await accounts.add("off", confirmed=False, active=False)
-    emails = (ANN, "known@x.test", "off@x.test", "nobody@x.test")
+    emails = (ANN, "known@x.test", "off@x.test", "nobody@x.test", "known", "off", "nobody")
     answers = [{repr(seen(await resend(client, email))) for email in emails} for _ in range(5)]
     assert len(set.union(*answers)) == 1
     assert (await resend(client, "other@x.test")).json() == {"status": "confirmation_sent"}
     clock.advance(timedelta(minutes=20))
-    throttled = [await resend(client, email) for email in (*emails, " KNOWN@X.TEST ")]
+    throttled = [await resend(client, email) for email in (*emails, " KNOWN@X.TEST ", " KNOWN ")]
     assert {repr(seen(answer)) for answer in throttled} == {repr(seen(throttled[0]))}
     assert code(throttled[0]) == (429, "too_many_requests")
     assert int(throttled[0].headers["retry-after"]) in {40 * 60, 40 * 60 + 1}
@@ -81,12 +85,13 @@ async def test_the_request_does_the_same_whoever_asks(
 
     seen_statements = set()
     for name in ("nobody", "known", "pending", "off"):
-        statements.clear()
-        await resend(client, f"{name}@x.test")
-        seen_statements.add(tuple(statements))
+        for written in (name, f"{name}@x.test"):
+            statements.clear()
+            await resend(client, written)
+            seen_statements.add(tuple(statements))
     [common] = seen_statements
     assert any("throttles" in statement for statement in common)
-    assert await rows(app, "SELECT entrypoint FROM pgqueuer") == ["auth.replace_links"] * 4
+    assert await rows(app, "SELECT entrypoint FROM pgqueuer") == ["auth.replace_links"] * 8
 
 
 async def test_a_job_says_who_and_in_which_language_alone(
@@ -126,19 +131,46 @@ async def test_a_job_done_twice_leaves_one_link_and_the_other_is_not_mailed(
     assert app.state.credentials.links.issue("confirm", made[1]) in mail.text
 
 
-async def test_only_who_waits_for_it_gets_mail(
-    client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+async def test_who_is_confirmed_is_told_so_and_a_disabled_or_unknown_one_nothing(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox
 ) -> None:
     await accounts.add("known")
-    await resend(client, "known@x.test")
-    await resend(client, "nobody@x.test")
-    await register(client, ANN)
-    await resend(client, ANN)
-    await inbox.token(ANN)
-    await register(client, "last@x.test")
-    await inbox.mails("last@x.test", 1)
-    assert inbox.mailbox.messages("known@x.test") == []
+    await accounts.add("off", active=False)
+    for name in ("known@x.test", "known", "off@x.test", "nobody@x.test"):
+        assert (await resend(client, name)).status_code == 202
+    await all_jobs_done(app)
+    mails = await inbox.mails("known@x.test", 2)
+    assert {mail.subject for mail in mails} == {"Your address is confirmed already"}
+    assert mails[0].links == ["http://plaza.test/docs"]
+    assert inbox.mailbox.messages("off@x.test") == []
     assert inbox.mailbox.messages("nobody@x.test") == []
+
+
+async def test_a_new_link_by_username(
+    client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+) -> None:
+    await accounts.add("ann", confirmed=False)
+    assert (await resend(client, " ANN ")).json() == {"status": "confirmation_sent"}
+    token = await inbox.token(ANN)
+    assert (await confirm(client, token, password=PASSWORD)).status_code == 204
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_address_and_username_together_give_no_more_mails(
+    client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox, *, confirmed: bool
+) -> None:
+    """And none of the answers tells that they belong together."""
+    await accounts.add("ann", confirmed=confirmed)
+    for name in ("ann", ANN, "nobody") * 3:
+        assert (await resend(client, name)).status_code == 202
+        await all_jobs_done(app)  # a link that is replaced before it is mailed is not mailed
+    assert len(inbox.mailbox.messages(ANN)) == 5
+
+
+@pytest.mark.parametrize("named", [{}, {"email": ANN, "username": "ann"}, {"username": None}])
+async def test_one_account_is_named(client: httpx.AsyncClient, named: dict[str, Any]) -> None:
+    for path in (RESEND, FORGOT):
+        assert code(await client.post(path, json=named)) == (422, "validation_error")
 
 
 async def test_twenty_requests_at_once_stay_within_the_throttle_and_leave_one_link(
@@ -156,7 +188,7 @@ async def test_twenty_requests_at_once_stay_within_the_throttle_and_leave_one_li
 async def test_a_confirmation_and_requests_for_another_link_at_once(
     client: httpx.AsyncClient, app: FastAPI, inbox: Inbox
 ) -> None:
-    """Whoever is first, no link of a confirmed address survives."""
+    """Whoever is first, no link of a confirmed address is good."""
     secret = await register(client, ANN)
     token = await inbox.token(ANN)
     again = (resend(client, ANN) for _ in range(4))
@@ -165,7 +197,7 @@ async def test_a_confirmation_and_requests_for_another_link_at_once(
     )
     assert {answer.status_code for answer in answers} == {202}
     await all_jobs_done(app)
-    links = await rows(app, "SELECT id FROM email_links")
+    links = await rows(app, "SELECT id FROM email_links WHERE used_at IS NULL")
     if confirmed.status_code == 204:
         assert links == []
         assert (await sign_in(client, ANN)).status_code == 200

@@ -233,7 +233,7 @@ class TestSigningIn:
         monkeypatch: pytest.MonkeyPatch,
         kind: str,
     ) -> None:
-        async def verify(_: SecondFactor, user: User, sent: str, device_id: object = None) -> None:
+        async def verify(_: SecondFactor, user: User, sent: str, *, known_device: bool) -> None:
             if sent != "123456":
                 raise InvalidMfaCodeError
 
@@ -299,6 +299,7 @@ class TestRefreshing:
         await log_in(browser)
         stolen = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
         access = (await browser.post(REFRESH)).json()["access_token"]
+        assert (await whoami(browser, access)).status_code == 200
         newest = browser.cookies[COOKIE]
         clock.advance(timedelta(seconds=11))
         browser.cookies.clear()
@@ -326,7 +327,6 @@ class TestRefreshing:
     ) -> None:
         await log_in(browser)
         clock.advance(timedelta(days=14))
-        browser.cookies.set(COOKIE, browser.cookies[COOKIE])  # whatever the browser thinks of it
         answer = await browser.post(REFRESH)
         assert code(answer) == INVALID_GRANT
         assert is_cleared(answer)
@@ -456,6 +456,22 @@ class TestOrigin:
         await log_in(browser)
         assert (await browser.post(REFRESH)).status_code == 200
         assert (await browser.post(WEB_LOGOUT)).status_code == 204
+
+    async def test_a_page_on_another_site_is_told_why_there_is_no_cookie(
+        self, browser: httpx.AsyncClient
+    ) -> None:
+        await log_in(browser)
+        browser.headers.update({"Origin": APP, "Sec-Fetch-Site": "cross-site"})
+        for path in (LOGIN, REFRESH, WEB_LOGOUT):
+            answer = await browser.post(path, data=CREDENTIALS)
+            assert code(answer) == (403, "cross_site")
+            assert "drop the cookie" in answer.json()["title"]
+            assert "set-cookie" not in answer.headers
+        browser.headers["Origin"] = "https://evil.test"
+        assert code(await browser.post(REFRESH)) == REFUSED
+        for site in ("same-site", "same-origin"):
+            browser.headers.update({"Origin": APP, "Sec-Fetch-Site": site})
+            assert (await browser.post(REFRESH)).status_code == 200
 
     async def test_a_front_end_of_cors_may_send_and_read(self, browser: httpx.AsyncClient) -> None:
         browser.headers["Origin"] = APP

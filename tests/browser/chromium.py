@@ -22,16 +22,16 @@ BROWSER_FLAGS = (
     "--disable-sync",
     "--no-first-run",
     "--window-size=1280,1000",
-    # No name but the server's address resolves: a request to another host is refused.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    # No name but this machine's resolves: a request to another host is refused.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 
 
-def chromium(profile: Path) -> Chrome:
-    """A browser without a window, to be used as a context manager."""
+def chromium(profile: Path, *flags: str) -> Chrome:
+    """A browser without a window, to be used as a context manager. The last of two flags counts."""
     options = ChromeOptions()
     options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*BROWSER_FLAGS, *flags, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     return Chrome(options, Service(os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")))

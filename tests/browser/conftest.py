@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from src.config import PROJECT_ROOT
+from src.localhost import local_url
 from tests.browser.chromium import chromium, foreign_requests
 
 START_SECONDS = 90
@@ -31,11 +33,17 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`python -m src serve` on a free port, with a database and a mailbox of its own."""
-    folder = tmp_path_factory.mktemp("server")
+    with running_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@contextmanager
+def running_server(folder: Path, **settings: str) -> Iterator[Server]:
+    """The same with further settings."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    running = Server(f"http://127.0.0.1:{port}", folder / "data")
+    running = Server(local_url("127.0.0.1", port), folder / "data")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -44,6 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "DATA_DIR": str(running.data_dir),
+        **settings,
     }
     log = folder / "server.log"
     with (

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from src import exceptions
 from src.config import Settings
 from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from tests.support import problem_type
 
 KILL_CONNECTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -21,7 +22,7 @@ KILL_CONNECTIONS = """
 def problem_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """The problem document of an answer, complete and of this status and code."""
     assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["content-type"] == problem_type(response)
     body: dict[str, Any] = response.json()
     assert body["type"] == f"urn:plaza:problem:{code}"
     assert body["code"] == code

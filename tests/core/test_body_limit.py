@@ -1,5 +1,6 @@
-"""No body beyond MAX_BODY_BYTES is read, declared or not."""
+"""No body beyond the limit of its route is read, declared or not."""
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -7,7 +8,9 @@ import pytest
 from fastapi import Request
 
 from src.config import Settings
+from src.middleware import SMALL_BODY_BYTES
 from tests.core.support import problem_of, small_app, talking_to
+from tests.support import Accounts
 
 LIMIT = 2048  # plain_settings
 
@@ -87,3 +90,47 @@ async def test_a_length_of_zero_does_not_hide_a_chunked_body(reader: httpx.Async
     headers = [("Transfer-Encoding", "chunked"), ("Content-Length", "0")]
     answer = await reader.post("/count", content=pieces(LIMIT * 20), headers=headers)
     problem_of(answer, 413, "content_too_large")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/auth/register", "/api/v1/auth/token", "/health/live", "/nowhere"]
+)
+async def test_a_route_takes_a_small_body_unless_it_says_otherwise(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.post(path, content=b"x" * (SMALL_BODY_BYTES + 1))
+    problem_of(answer, 413, "content_too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/api/v1/auth/register", "application/json"),
+        ("/api/v1/auth/token", "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_small_body_of_undeclared_length_is_read_up_to_its_limit(
+    client: httpx.AsyncClient, path: str, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type}
+    answer = await client.post(path, content=pieces(SMALL_BODY_BYTES + 1), headers=headers)
+    problem_of(answer, 413, "content_too_large")
+
+
+async def test_the_longest_values_fit_into_the_limits_of_their_routes(
+    client: httpx.AsyncClient, accounts: Accounts
+) -> None:
+    ann = await accounts.sign_in("ann")
+    headers = ann.headers | {"Content-Type": "application/json"}
+    bio = json.dumps({"bio": "🙂" * 2000})
+    assert (await client.patch("/api/v1/users/me", content=bio, headers=headers)).is_success
+    post = json.dumps({"title": "ж" * 200, "body": "ж" * 100_000, "summary": "ж" * 500})
+    created = await client.post("/api/v1/posts", content=post, headers=headers)
+    assert created.status_code == 201
+    path = created.headers["location"]
+    assert (await client.patch(path, content=post, headers=headers)).is_success
+    for answer in (
+        await client.patch("/api/v1/users/me", content=bio * 2, headers=headers),
+        await client.post("/api/v1/posts", content=post * 2, headers=headers),
+    ):
+        problem_of(answer, 413, "content_too_large")

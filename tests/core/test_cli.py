@@ -18,6 +18,7 @@ import pytest
 
 from src import cli
 from src.config import PROJECT_ROOT, Settings
+from src.localhost import local_url
 from tests.core.support import query
 
 TIMEOUT_SECONDS = 60
@@ -51,7 +52,7 @@ def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedPr
 def serving(environment: dict[str, str], log: Path, soft: int, hard: int) -> Iterator[str]:
     """A server with such limits on its descriptors: its address."""
     port = free_port()
-    address = f"http://127.0.0.1:{port}"
+    address = local_url("127.0.0.1", port)
     limited = f'ulimit -S -n {soft} && ulimit -H -n {hard} && exec "$@"'
     with log.open("w") as output:
         process = subprocess.Popen(

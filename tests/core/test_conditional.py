@@ -42,6 +42,49 @@ async def test_a_tag_is_strong(created: httpx.Response) -> None:
     assert '"' not in tag[1:-1]
 
 
+def rewritten(tag: str) -> list[str]:
+    """What proxies that compress make of a tag."""
+    endings = ("-gzip", "-br", "-zstd", "-deflate", "--gzip", "--br", ";gzip", ";br")
+    changed = [f'{tag[:-1]}{ending}"' for ending in endings]
+    return [f"W/{tag}", *changed, *(f"W/{other}" for other in changed)]
+
+
+async def test_a_tag_that_a_compressing_proxy_rewrote_is_still_ours(
+    client: httpx.AsyncClient,
+    accounts: Accounts,
+    ann: Account,
+    created: httpx.Response,
+    subtests: pytest.Subtests,
+) -> None:
+    await accounts.add("root", roles=("admin",))
+    root = await accounts.sign_in("root")
+    for path, headers in (
+        (created.headers["location"], ann.headers),
+        ("/api/v1/users/me", ann.headers),
+        (f"/api/v1/users/{ann.id}", root.headers),
+    ):
+        tag = (await client.get(path, headers=headers)).headers["etag"]
+        for condition in rewritten(tag):
+            with subtests.test(f"{path} {condition}"):
+                read = await client.get(path, headers=headers | {"If-None-Match": condition})
+                assert (read.status_code, read.headers["etag"]) == (304, tag)
+                written = await client.patch(
+                    path, json={}, headers=headers | {"If-Match": condition}
+                )
+                assert written.status_code == 200
+
+
+async def test_a_file_whose_tag_a_proxy_rewrote_is_not_sent_again(
+    client: httpx.AsyncClient,
+) -> None:
+    path = "/docs/static/swagger-ui.css"
+    tag = (await client.get(path)).headers["etag"]
+    for condition in (tag, *rewritten(tag)):
+        answer = await client.get(path, headers={"If-None-Match": condition})
+        assert answer.status_code == 304
+    assert (await client.get(path, headers={"If-None-Match": '"other-gzip"'})).status_code == 200
+
+
 async def test_if_none_match(
     client: httpx.AsyncClient, created: httpx.Response, subtests: pytest.Subtests
 ) -> None:
@@ -55,6 +98,9 @@ async def test_if_none_match(
         " * ": 304,
         '"other"': 200,
         '"1"': 200,
+        f'{tag[:-1]}-zip"': 200,
+        f'{tag[:-1]}-gzip-br"': 200,
+        f'{tag[:-1]}gzip"': 200,
         "": 200,
         "nonsense": 200,
         ",,,": 200,
@@ -107,7 +153,18 @@ async def test_if_match_that_does_not_hold_changes_nothing(
     client: httpx.AsyncClient, ann: Account, created: httpx.Response, subtests: pytest.Subtests
 ) -> None:
     path = created.headers["location"]
-    conditions = ('"other"', '"2-00000000"', '"11-"', '"1-00000000', '"1', "1", "nonsense", "")
+    conditions = (
+        '"other"',
+        '"2-00000000"',
+        '"2-00000000-gzip"',
+        '"11-"',
+        '"1-x"',
+        '"1-00000000',
+        '"1',
+        "1",
+        "nonsense",
+        "",
+    )
     for condition in conditions:
         with subtests.test(condition):
             headers = ann.headers | {"If-Match": condition}

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from src.config import Settings
+from src.localhost import local_url
 
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 PRODUCTION = {
@@ -127,6 +128,7 @@ def test_settings_show_no_secret(production: pytest.MonkeyPatch) -> None:
         ("BCRYPT_ROUNDS", "31"),
         ("PASSWORD_THREADS", "0"),
         ("ACCESS_TOKEN_LIFETIME", "soon"),
+        ("RESERVED_USERNAMES", "acme,a c me"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "null"),
         ("CORS_ORIGINS", "https://app.example/path"),
@@ -160,7 +162,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.database_url is None
     assert settings.cors_origins == []
     assert len(settings.secret_key.get_secret_value()) >= 32
-    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.public_url == local_url("127.0.0.1", 8000)
     assert settings.frontend_url is None
 
 

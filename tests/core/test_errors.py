@@ -48,7 +48,7 @@ def broken_app(plain_settings: Settings) -> FastAPI:
             "teapot": TeapotError(
                 "Short and stout", headers={"Retry-After": "7"}, handle=True, spout=["here"]
             ),
-            "invalid": InvalidInputError.at("body", "a", msg="Not good", type="not_good"),
+            "invalid": InvalidInputError.at("body", "a", type="number_too_large", max=3),
             "overloaded": OverloadedError(3),
         }
         raise errors[kind]
@@ -152,7 +152,9 @@ async def test_an_invalid_value_found_by_a_rule_looks_like_any_other(
     broken: httpx.AsyncClient,
 ) -> None:
     problem = problem_of(await broken.get("/raises/invalid"), 422, "validation_error")
-    assert problem["errors"] == [{"loc": ["body", "a"], "msg": "Not good", "type": "not_good"}]
+    assert problem["errors"] == [
+        {"loc": ["body", "a"], "msg": "At most 3", "type": "number_too_large"}
+    ]
 
 
 async def test_an_overload_says_when_to_try_again(broken: httpx.AsyncClient) -> None:

@@ -94,5 +94,34 @@ async def test_every_step_can_be_undone_and_done_again(
         assert await schema(database_url) == schemas.pop()
 
 
+async def test_text_that_is_stored_already_gets_its_form(
+    alembic: Callable[..., "asyncio.Future[None]"], database_url: str
+) -> None:
+    await alembic("downgrade", "text_in_one_form-1")
+    await query(
+        database_url,
+        """
+        INSERT INTO users (id, email, username, display_name, password_hash,
+                           created_at, updated_at, version)
+        VALUES (gen_random_uuid(), 'a@x.test', 'ann', U&'Andre\\0301', '', now(), now(), 1)
+        """,
+    )
+    await query(
+        database_url,
+        """
+        INSERT INTO posts (id, author_id, slug, title, summary, body, body_html, status, tags,
+                           version, created_at, updated_at)
+        SELECT gen_random_uuid(), id, U&'cafe\\0301-1', U&'e\\0301', '', U&'e\\0301', '', 'draft',
+               ARRAY[U&'caf\\00e9', U&'cafe\\0301', 'b', U&'\\FF30y'], 1, now(), now()
+        FROM users
+        """,
+    )
+    await alembic("upgrade", "head")
+    [user] = await query(database_url, "SELECT display_name, version FROM users")
+    assert tuple(user) == ("Andr\u00e9", 1)
+    [post] = await query(database_url, "SELECT slug, title, body, tags, version FROM posts")
+    assert tuple(post) == ("caf\u00e9-1", "\u00e9", "e\u0301", ["caf\u00e9", "b", "py"], 1)
+
+
 def test_there_is_one_head() -> None:
     assert len(ScriptDirectory.from_config(CONFIG).get_heads()) == 1

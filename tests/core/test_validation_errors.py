@@ -8,19 +8,17 @@ from uuid import UUID
 
 import httpx
 import pytest
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from src.config import Settings
-from src.schemas import SINGLE_LINE, STORABLE, Input, left_out
+from src.schemas import Input, Text, left_out
 from tests.core.support import problem_of, small_app, talking_to
 
 SECRET = "hunter2-hunter2"
 ERROR = "validation_error"
 
 
-Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10), SINGLE_LINE
-]
+Name = Annotated[str, Text(10)]
 
 
 class Part(Input):
@@ -33,7 +31,7 @@ class Thing(Input):
     """Fields of every kind."""
 
     name: Name
-    note: Annotated[str, STORABLE] = ""
+    note: Annotated[str, Text(1000, lines=True, empty=True)] = ""
     count: Annotated[int, Field(ge=0, le=100)] = 0
     kind: Literal["a", "b"] = "a"
     at: datetime | None = None
@@ -75,26 +73,26 @@ async def post(client: httpx.AsyncClient, thing: object) -> httpx.Response:
     ("thing", "loc", "kind"),
     [
         ({}, ["body", "name"], "missing"),
-        ({"name": ""}, ["body", "name"], "string_too_short"),
-        ({"name": " \t "}, ["body", "name"], "string_too_short"),
-        ({"name": SECRET}, ["body", "name"], "string_too_long"),
-        ({"name": {"a": SECRET}}, ["body", "name"], "string_type"),
-        ({"name": "a\nb"}, ["body", "name"], "value_error"),
-        ({"name": "a\u202eb"}, ["body", "name"], "value_error"),
-        ({"name": "a\ud800b"}, ["body", "name"], "string_unicode"),
-        ({"name": "a", "note": "a\0b"}, ["body", "note"], "value_error"),
-        ({"name": "a", "count": SECRET}, ["body", "count"], "int_parsing"),
-        ({"name": "a", "count": 101}, ["body", "count"], "less_than_equal"),
-        ({"name": "a", "count": 1.5}, ["body", "count"], "int_from_float"),
-        ({"name": "a", "count": float("nan")}, ["body", "count"], "finite_number"),
-        ({"name": "a", "count": 10**400}, ["body", "count"], "less_than_equal"),
-        ({"name": "a", "kind": SECRET}, ["body", "kind"], "literal_error"),
-        ({"name": "a", "at": SECRET}, ["body", "at"], "datetime_from_date_parsing"),
-        ({"name": "a", "parts": [{}, {"id": SECRET}]}, ["body", "parts", 1, "id"], "uuid_parsing"),
-        ({"name": "a", "role": SECRET}, ["body", "role"], "extra_forbidden"),
-        (SECRET, ["body"], "model_attributes_type"),
-        ([SECRET], ["body"], "model_attributes_type"),
-        (None, ["body"], "model_attributes_type"),
+        ({"name": ""}, ["body", "name"], "text_empty"),
+        ({"name": " \t "}, ["body", "name"], "text_empty"),
+        ({"name": SECRET}, ["body", "name"], "text_too_long"),
+        ({"name": {"a": SECRET}}, ["body", "name"], "not_text"),
+        ({"name": "a\nb"}, ["body", "name"], "text_line_break"),
+        ({"name": "a\u202eb"}, ["body", "name"], "text_control_character"),
+        ({"name": "a\ud800b"}, ["body", "name"], "text_control_character"),
+        ({"name": "a", "note": "a\0b"}, ["body", "note"], "text_control_character"),
+        ({"name": "a", "count": SECRET}, ["body", "count"], "not_a_number"),
+        ({"name": "a", "count": 101}, ["body", "count"], "number_too_large"),
+        ({"name": "a", "count": 1.5}, ["body", "count"], "not_a_whole_number"),
+        ({"name": "a", "count": float("nan")}, ["body", "count"], "not_a_number"),
+        ({"name": "a", "count": 10**400}, ["body", "count"], "number_too_large"),
+        ({"name": "a", "kind": SECRET}, ["body", "kind"], "not_a_choice"),
+        ({"name": "a", "at": SECRET}, ["body", "at"], "date_time_invalid"),
+        ({"name": "a", "parts": [{}, {"id": SECRET}]}, ["body", "parts", 1, "id"], "id_invalid"),
+        ({"name": "a", "role": SECRET}, ["body", "role"], "unknown_field"),
+        (SECRET, ["body"], "not_an_object"),
+        ([SECRET], ["body"], "not_an_object"),
+        (None, ["body"], "not_an_object"),
     ],
 )
 async def test_an_error_says_where_and_what_but_not_which_value(
@@ -176,24 +174,3 @@ async def test_hostile_json_is_the_callers_fault(things: httpx.AsyncClient, body
     problem: dict[str, Any] = problem_of(answer, answer.status_code, answer.json()["code"])
     assert problem["code"] in {"bad_request", ERROR}
     assert len(answer.content) < 2000
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "text/plain",
-        "application/xml",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-        "multipart/form-data; boundary=x",
-        "/",
-        "\u00e9",
-    ],
-)
-async def test_another_content_type_is_not_read_as_json(
-    things: httpx.AsyncClient, content_type: str
-) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")}
-    body = b'{"name": "a"}'
-    answer = await things.post("/things", content=body, headers=headers)  # type: ignore[arg-type]
-    problem_of(answer, 422, ERROR)

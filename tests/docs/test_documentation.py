@@ -52,7 +52,7 @@ def routes() -> set[tuple[str, str]]:
 
 def nameless(path: str) -> str:
     """The path with every parameter as `{}`."""
-    return re.sub(r"\{\w+\}", "{}", path)
+    return re.sub(r"\{\w+(:\w+)?\}", "{}", path)
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,11 @@ import orjson
 import pytest
 
 from src.config import PROJECT_ROOT
+from src.localhost import local_url
 from tests.docs.support import README, blocks, section
 
 PATIENCE_SECONDS = 60.0
-ADDRESS = "http://127.0.0.1:8000"
+ADDRESS = "http://localhost:8000"
 
 
 def _free_port() -> int:
@@ -46,7 +47,7 @@ def folder() -> Iterator[Path]:
 def origin(folder: Path) -> Iterator[str]:
     """A server started as `make run` does, with everything under the folder."""
     port = _free_port()
-    address = f"http://127.0.0.1:{port}"
+    address = local_url("127.0.0.1", port)
     log = folder / "serve.log"
     with log.open("w") as output:
         server = subprocess.Popen(

@@ -42,7 +42,20 @@ class Server:
 
     port: int = 0
     refuse_recipients_with: str | None = None
+    refuse_senders_with: str | None = None
+    refuse_data_with: str | None = None
+    forget_to_answer: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Accept or refuse a sender."""
+        if self.refuse_senders_with:
+            return self.refuse_senders_with
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -56,7 +69,9 @@ class Server:
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Keep a message."""
+        """Keep a message, or refuse it."""
+        if self.refuse_data_with:
+            return self.refuse_data_with
         assert isinstance(envelope.content, bytes)
         self.deliveries.append(
             Delivery(
@@ -68,16 +83,20 @@ class Server:
                 raw=envelope.content,
             )
         )
-        return "250 OK"
+        return "451 I have forgotten" if self.forget_to_answer else "250 OK"
 
 
 @asynccontextmanager
 async def smtp_server(
-    *, implicit_tls: ssl.SSLContext | None = None, refuse: str | None = None, **options: Any
+    *,
+    implicit_tls: ssl.SSLContext | None = None,
+    refuse: str | None = None,
+    refuse_sender: str | None = None,
+    **options: Any,
 ) -> AsyncIterator[Server]:
     """Serve SMTP on a free port; `options` are those of aiosmtpd's `SMTP`."""
     loop = asyncio.get_running_loop()
-    handler = Server(refuse_recipients_with=refuse)
+    handler = Server(refuse_recipients_with=refuse, refuse_senders_with=refuse_sender)
     listener = await loop.create_server(
         lambda: SMTP(handler, hostname="mx.test", loop=loop, **options),
         "127.0.0.1",

@@ -15,11 +15,15 @@ def mailer(settings: Settings, smtp_url: str | None = None) -> Mailer:
 
 
 async def send_confirmation(
-    mailer: Mailer, to: str = "ann@example.com", locale: str = "en"
+    mailer: Mailer,
+    to: str = "ann@example.com",
+    locale: str = "en",
+    key: str = "1",
+    link: str = "https://plaza.example/c",
 ) -> None:
     """Send the mail that confirms a registration."""
-    context = {"link": "https://plaza.example/c", "expires_hours": 24}
-    await mailer.send(to=to, template="confirm_email", locale=locale, context=context)
+    context = {"link": link, "expires_hours": 24}
+    await mailer.send(to=to, template="confirm_email", locale=locale, context=context, key=key)
 
 
 def message(subject: str = "Hello", text: str = "Hi", to: str = "ann@example.com") -> EmailMessage:

@@ -2,6 +2,8 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from email.parser import BytesParser
+from email.policy import default
 from pathlib import Path
 from uuid import UUID
 
@@ -57,6 +59,30 @@ def test_only_those_to_an_address(mailbox: Mailbox) -> None:
     mailbox.add(message("For Joann", to="joann@example.com"))
     assert [mail.subject for mail in mailbox.messages(to="ann@EXAMPLE.com")] == ["For Ann"]
     assert mailbox.messages(to="nobody@example.com") == []
+
+
+def test_an_address_is_found_however_it_is_written(mailbox: Mailbox) -> None:
+    mailbox.add(message("Punycode", to="ann@xn--80a1acny.xn--p1ai"))
+    mailbox.add(message("Unicode", to="Анна@почта.рф"))
+    for to in ("ann@почта.рф", "ANN@ПОЧТА.РФ", "Ann@XN--80A1ACNY.xn--p1ai", " ann@почта.рф "):
+        assert [mail.subject for mail in mailbox.messages(to=to)] == ["Punycode"]
+    for to in ("анна@xn--80a1acny.xn--p1ai", "АННА@почта.рф"):
+        assert [mail.subject for mail in mailbox.messages(to=to)] == ["Unicode"]
+    assert mailbox.messages(to="not an address") == []
+
+
+async def test_a_stored_mail_says_what_every_mail_says(
+    settings: Settings, mailbox: Mailbox
+) -> None:
+    await send_confirmation(mailer(settings), key="1")
+    await send_confirmation(mailer(settings), key="1")
+    files = sorted((settings.data_dir / "mailbox").glob("*.eml"))
+    mails = [BytesParser(policy=default).parsebytes(file.read_bytes()) for file in files]
+    for mail in mails:
+        assert mail["Auto-Submitted"] == "auto-generated"
+        assert mail["Message-ID"].endswith("@plaza.example>")
+        assert mail["Date"].datetime
+    assert mails[0]["Message-ID"] == mails[1]["Message-ID"]
 
 
 def test_links_are_those_of_the_text_without_its_punctuation(mailbox: Mailbox) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from src.config import Settings
+from src.localhost import local_url
 from src.mail.mailbox import Mailbox
 from src.main import create_app
 from tests.mail.support import mailer, message, send_confirmation
@@ -157,7 +158,7 @@ async def test_a_name_that_was_made_to_lead_here_reads_and_deletes_nothing(
     page = await client.get("/dev/mailbox", headers={"Host": host} | BROWSER)
     assert page.status_code == 403
     assert page.headers["content-type"] == "application/problem+json"
-    assert "http://127.0.0.1:8000" in page.json()["detail"]  # where to open it
+    assert local_url("127.0.0.1", 8000) in page.json()["detail"]  # where to open it
 
 
 async def test_two_hosts_are_none(client: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.core.support import problem_of
-from tests.posts.support import POSTS, change, titles, write
+from tests.posts.support import POSTS, change, titles, trash, write
 from tests.support import Account, Accounts, FrozenClock
 
 
@@ -66,6 +66,33 @@ async def test_drafts_are_ones_own(
     assert await titles(client, ann, status="draft", author="bob") == []
     assert await titles(client, ann, status="draft", tag="x") == ["ann's draft"]
     problem_of(await client.get(f"{POSTS}?status=draft"), 401, "not_authenticated")
+
+
+async def test_any_status_lists_all_of_ones_own(
+    client: httpx.AsyncClient, ann: Account, bob: Account, published: None
+) -> None:
+    assert set(await titles(client, ann, status="any")) == {"a1", "a2", "ann's draft"}
+    assert await titles(client, bob, status="any") == ["bob's draft", "b1"]
+    assert await titles(client, ann, status="any", author="bob") == []
+    assert await titles(client, bob, status="any", tag="y") == ["b1"]
+    problem_of(await client.get(f"{POSTS}?status=any"), 401, "not_authenticated")
+
+
+async def test_any_status_comes_newest_first_page_by_page_without_the_trash(
+    client: httpx.AsyncClient, ann: Account, clock: FrozenClock
+) -> None:
+    for number in range(5):
+        status = "published" if number % 2 else "draft"
+        await write(client, ann, title=str(number), status=status)
+        clock.advance(timedelta(minutes=1))
+    await trash(client, ann, await write(client, ann))
+    found: list[str] = []
+    url: str | None = f"{POSTS}?status=any&limit=2"
+    while url:
+        page = await client.get(url, headers=ann.headers)
+        found += [post["title"] for post in page.json()["items"]]
+        url = page.links.get("next", {}).get("url")
+    assert found == list("43210")
 
 
 async def test_drafts_come_newest_first_page_by_page(

@@ -15,7 +15,8 @@ from tests.support import Account
 TAGS = {"a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img"} | {
     *("li", "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul")
 }
-ATTRIBUTES = {"href", "src", "alt", "title", "rel", "align", "start"}
+ATTRIBUTES = {"href", "src", "alt", "title", "rel", "align", "start", "class"}
+LANGUAGE = re.compile("language-[A-Za-z0-9+#-]+")
 HOSTILE = [
     # Raw HTML
     "<script>alert(1)</script>",
@@ -42,6 +43,9 @@ HOSTILE = [
     "`<script>alert(1)</script>`",
     "```\n</code></pre><script>alert(1)</script>\n```",
     '```"><script>alert(1)</script>\nx\n```',
+    '```x"onclick="alert(1)\nx\n```',
+    "```&quot;onclick=alert(1)\nx\n```",
+    '<code class="a">x</code> <p class="language-c">x</p>',
     # Links and images
     "[x](javascript:alert(1))",
     "[x](JaVaScRiPt:alert(1))",
@@ -95,6 +99,7 @@ class Inspector(HTMLParser):
         self.attributes: set[str] = set()
         self.urls: list[str] = []
         self.links: list[dict[str, str | None]] = []
+        self.classes: list[tuple[str, str | None]] = []
         self.feed(source)
         self.close()
 
@@ -102,6 +107,7 @@ class Inspector(HTMLParser):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
         self.urls += [value or "" for name, value in attrs if name in {"href", "src"}]
+        self.classes += [(tag, value) for name, value in attrs if name == "class"]
         if tag == "a":
             self.links.append(dict(attrs))
 
@@ -119,6 +125,9 @@ def test_nothing_in_the_html_acts(source: str) -> None:
         found = Inspector(rendered)
         assert found.tags <= TAGS, rendered
         assert found.attributes <= ATTRIBUTES, rendered
+        for tag, value in found.classes:
+            assert tag == "code", rendered
+            assert LANGUAGE.fullmatch(value or ""), rendered
         for url in found.urls:
             plain = re.sub(r"[\x00-\x20]", "", html.unescape(url)).lower()
             assert urlsplit(plain).scheme in {"", "http", "https", "mailto"}, rendered
@@ -156,6 +165,19 @@ def test_a_block_of_code_is_kept_as_it_is() -> None:
     assert "if a &lt; b:\n    '&lt;script&gt;'\n" in rendered
 
 
+@pytest.mark.parametrize("language", ["python", "c++", "C#", "objective-c"])
+def test_a_block_of_code_says_its_language(language: str) -> None:
+    for source in (f"```{language}\nx\n```", f"~~~ {language} title='x'\nx\n~~~"):
+        found = Inspector(render_markdown(source))
+        assert found.classes == [("code", f"language-{language}")]
+
+
+@pytest.mark.parametrize("language", ["", "asp.net", "язык", "a_b", "a/b", "{.x}", "é"])
+def test_what_is_no_name_of_a_language_is_no_class(language: str) -> None:
+    rendered = render_markdown(f"```{language}\nx\n```")
+    assert rendered == "<pre><code>x\n</code></pre>\n"
+
+
 def test_every_link_is_marked_as_foreign() -> None:
     rendered = render_markdown("[a](https://a.test) <https://b.test>")
     links = Inspector(rendered).links
@@ -167,7 +189,7 @@ def test_every_link_is_marked_as_foreign() -> None:
 async def test_the_stored_html_is_the_sanitised_one(
     client: httpx.AsyncClient, ann: Account
 ) -> None:
-    hostile = "\n\n".join(HOSTILE[:-6])
+    hostile = "\n\n".join(text for text in HOSTILE[:-6] if "\x01" not in text)
     post = await write(client, ann, body=hostile)
     changed = await change(client, ann, await write(client, ann), body=hostile)
     assert post["body"] == hostile

@@ -32,12 +32,24 @@ async def test_nobody_changes_the_post_of_another(
     status: str,
 ) -> None:
     post = await write(client, ann, status=status)
-    path = f"{POSTS}/{post['id']}"
-    answer = await client.request(method, path, json=json, headers=bob.headers)
     missing = await client.request(method, f"{POSTS}/{NOWHERE}", json=json, headers=bob.headers)
-    like_missing(answer, missing)
-    problem_of(await client.request(method, path, json=json), 401, "not_authenticated")
-    assert (await client.get(path, headers=ann.headers)).json() == post
+    for path in (f"{POSTS}/{post['id']}", f"{POSTS}/{post['slug']}"):
+        answer = await client.request(method, path, json=json, headers=bob.headers)
+        like_missing(answer, missing)
+        problem_of(await client.request(method, path, json=json), 401, "not_authenticated")
+        assert (await client.get(path, headers=ann.headers)).json() == post
+
+
+async def test_a_post_is_changed_and_deleted_by_its_slug_as_it_is_read(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    post = await write(client, ann, title="Новости")
+    path = f"{POSTS}/{post['slug']}"
+    changed = await client.patch(path, json={"title": "Old news"}, headers=ann.headers)
+    assert (changed.status_code, changed.json()["id"]) == (200, post["id"])
+    assert (await client.get(path, headers=ann.headers)).json() == changed.json()
+    assert (await client.delete(path, headers=ann.headers)).status_code == 204
+    problem_of(await client.get(path, headers=ann.headers), 404, "not_found")
 
 
 async def test_nobody_reads_the_draft_of_another(
@@ -74,7 +86,9 @@ async def test_what_the_server_decides_cannot_be_sent(
 
 
 @pytest.mark.parametrize("key", ["none", "%20", "%00", "..", "%2e%2e%2f", "\u00e9", "a" * 200])
-async def test_any_other_key_is_missing(client: httpx.AsyncClient, key: str) -> None:
-    answer = await client.get(f"{POSTS}/{key}")
-    assert answer.status_code in {404, 422}
-    problem_of(answer, answer.status_code, answer.json()["code"])
+async def test_any_other_key_is_missing(client: httpx.AsyncClient, ann: Account, key: str) -> None:
+    for method, json in (("GET", None), ("PATCH", {"title": "B"}), ("DELETE", None)):
+        url = f"{POSTS}/{key}"
+        answer = await client.request(method, url, json=json, headers=ann.headers)
+        assert answer.status_code in {404, 405, 422}, method
+        problem_of(answer, answer.status_code, answer.json()["code"])

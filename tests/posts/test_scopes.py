@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.core.support import problem_of
-from tests.posts.support import POSTS, titles, write
+from tests.posts.support import POSTS, change, titles, write
 from tests.support import Account, Accounts
 
 
@@ -35,14 +35,42 @@ async def test_writing_needs_posts_write(
     path = f"{POSTS}/{post['id']}"
     calls: list[tuple[str, str, Any]] = [
         ("POST", POSTS, {"title": "B", "body": "x"}),
-        ("PATCH", path, {"title": "B"}),
         ("DELETE", path, None),
     ]
     for method, url, json in calls:
         answer = await client.request(method, url, json=json, headers=narrow)
         refused(answer, "posts:write")
+    refused(await client.patch(path, json={"title": "B"}, headers=narrow), "posts:read posts:write")
     assert (await client.get(path, headers=ann.headers)).json() == post
     assert await titles(client, ann, status="draft") == ["A post"]
+
+
+async def test_a_change_is_answered_with_the_post_so_it_needs_posts_read_too(
+    client: httpx.AsyncClient, accounts: Accounts, ann: Account
+) -> None:
+    post = await write(client, ann, body="a secret")
+    narrow = await with_scope(accounts, "posts:write")
+    for json in ({}, {"title": "B"}, {"status": "published"}):
+        answer = await client.patch(f"{POSTS}/{post['id']}", json=json, headers=narrow)
+        refused(answer, "posts:read posts:write")
+        assert "a secret" not in answer.text
+    assert (await client.get(f"{POSTS}/{post['id']}", headers=ann.headers)).json() == post
+
+
+async def test_a_repeated_key_tells_a_narrow_token_what_it_sent_and_nothing_newer(
+    client: httpx.AsyncClient, accounts: Accounts, ann: Account
+) -> None:
+    keyed = {"Idempotency-Key": "one"}
+    sent = {"title": "A post", "body": "As it was sent"}
+    first = await client.post(POSTS, json=sent, headers=ann.headers | keyed)
+    await change(client, ann, first.json(), body="a secret")
+    narrow = await with_scope(accounts, "posts:write") | keyed
+    again = await client.post(POSTS, json=sent, headers=narrow)
+    assert (again.status_code, again.content) == (201, first.content)
+    another = await client.post(POSTS, json=sent | {"body": "a guess"}, headers=narrow)
+    problem_of(another, 422, "idempotency_key_reused")
+    reader = await with_scope(accounts, "posts:read") | keyed
+    refused(await client.post(POSTS, json=sent, headers=reader), "posts:write")
 
 
 async def test_ones_own_drafts_need_posts_read(

@@ -11,7 +11,9 @@ from tests.auth.support import JSON, ME, code, rows
 from tests.support import Account, Accounts, FrozenClock
 
 FIELDS = {"id", "email", "email_verified", "username", "display_name", "bio", "locale", "version"}
+FIELDS |= {"email_undeliverable_at"}
 FIELDS |= {"avatar_url", "posts_count", "created_at", "updated_at", "roles", "mfa_enabled"}
+FIELDS |= {"requested_username"}
 NOT_ONES_OWN: list[dict[str, object]] = [
     {"is_superuser": True},
     {"is_active": False},
@@ -24,6 +26,7 @@ NOT_ONES_OWN: list[dict[str, object]] = [
     {"password_hash": "x"},
     {"id": "00000000-0000-0000-0000-000000000000"},
     {"posts_count": 1000},
+    {"requested_username": "ann"},
     {"version": 1000},
     {"created_at": "2020-01-01T00:00:00Z"},
 ]
@@ -72,7 +75,7 @@ async def test_one_changes_ones_profile_and_nobody_elses(
     changes = {
         "username": "Ann_2",
         "display_name": "  \u0410\u043d\u043d\u0430 \U0001f40e ",
-        "bio": "Line\nline <b>&</b> \u202e",
+        "bio": "Line\nline <b>&</b> \u2067",
         "locale": "ru",
     }
     answer = await patch(client, ann, **changes)

@@ -1,0 +1,43 @@
+"""Bytes of memory that many hold together: a limit for all of them, and who holds most."""
+
+from typing import Generic, TypeVar
+
+Holder = TypeVar("Holder")
+
+
+class ByteBudget(Generic[Holder]):
+    """Counts bytes by holder.
+
+    What a holder has may be given up to make room; what was taken out of its hands is still
+    `used`, until it is released.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._held: dict[Holder, int] = {}
+
+    def hold(self, holder: Holder, size: int) -> None:
+        """Count more bytes for a holder."""
+        self._held[holder] = self._held.get(holder, 0) + size
+        self.used += size
+
+    def held(self, holder: Holder) -> int:
+        """What a holder has."""
+        return self._held.get(holder, 0)
+
+    def take_out(self, holder: Holder) -> int:
+        """Take out of a holder's hands what it has: how much that is."""
+        return self._held.pop(holder, 0)
+
+    def release(self, size: int) -> None:
+        """So many bytes are free again."""
+        self.used -= size
+
+    def drop(self, holder: Holder) -> None:
+        """Release what a holder has."""
+        self.used -= self._held.pop(holder, 0)
+
+    def largest(self) -> Holder | None:
+        """Who has most."""
+        return max(self._held, key=self._held.__getitem__, default=None)

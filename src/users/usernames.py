@@ -1,0 +1,104 @@
+"""Which usernames can be taken: none that is reserved, or that somebody gave up a while ago.
+
+Who gives a name up, by taking another or by deleting the account, leaves it held for `HELD`, so
+that nobody else can pass for him at once. Of somebody's former names only the last is held, and he
+may take it again. Names that are held are stored as digests alone.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.pool import Pool
+from src.shapes import Shape
+from src.statements import Read
+from src.users.exceptions import UsernameTakenError
+from src.users.models import HeldUsername, User
+
+HELD = timedelta(days=30)
+_FILE = Path(__file__).with_name("reserved_usernames.txt")
+
+
+def _undivided(username: str) -> str:
+    return username.replace("-", "").replace("_", "").lower()
+
+
+_RESERVED = frozenset(
+    _undivided(line) for line in _FILE.read_text().splitlines() if line and not line.startswith("#")
+)
+_owner = Read(
+    Shape({"id": User.id}), lambda rows: rows.where(User.username == bindparam("username"))
+)
+_hold = Read(
+    Shape({"held_until": HeldUsername.held_until}),
+    lambda rows: rows.where(
+        HeldUsername.digest == bindparam("digest"), HeldUsername.held_until > bindparam("now")
+    ),
+)
+
+
+def is_reserved(username: str, more: Iterable[str]) -> bool:
+    """Whether it is one of our file's names or of `more`, however `-` and `_` divide it."""
+    plain = _undivided(username)
+    return plain in _RESERVED or plain in map(_undivided, more)
+
+
+async def obstacle(
+    reads: Pool, username: str, more_reserved: Iterable[str], now: datetime
+) -> Literal["reserved", "taken"] | None:
+    """Why nobody can take the username now, if so; whoever takes it is still told by `take`."""
+    if is_reserved(username, more_reserved):
+        return "reserved"
+    if await _owner.first(reads, username=username):
+        return "taken"
+    return "taken" if await _hold.first(reads, digest=_digest(username), now=now) else None
+
+
+def named(name: str) -> ColumnElement[bool]:
+    """Whose address or username it is, in the form that is stored: no username is an address."""
+    return or_(User.email == name, User.username == name)
+
+
+async def require_not_held(
+    session: AsyncSession, username: str, user_id: UUID, now: datetime
+) -> None:
+    """Refuse a name that is held for others than the user who has just been given it.
+
+    After the INSERT or UPDATE that gave it to him: that has waited for whoever was giving it up,
+    and what he left is seen now.
+
+    Raises:
+        UsernameTakenError: it is.
+    """
+    held = await session.scalar(
+        select(HeldUsername.digest).where(
+            HeldUsername.digest == _digest(username),
+            HeldUsername.held_until > now,
+            HeldUsername.user_id.is_distinct_from(user_id),
+        )
+    )
+    if held:
+        raise UsernameTakenError
+
+
+async def hold(session: AsyncSession, username: str, user_id: UUID | None, now: datetime) -> None:
+    """Hold a name that somebody has given up, for himself if he stays; one before that is free."""
+    if user_id is not None:
+        await session.execute(delete(HeldUsername).where(HeldUsername.user_id == user_id))
+    values = {"user_id": user_id, "held_until": now + HELD}
+    await session.execute(
+        insert(HeldUsername)
+        .values(digest=_digest(username), **values)
+        .on_conflict_do_update(index_elements=[HeldUsername.digest], set_=values)
+    )
+
+
+def _digest(username: str) -> bytes:
+    return hashlib.sha256(username.encode()).digest()

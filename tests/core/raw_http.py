@@ -1,0 +1,64 @@
+"""A server on a socket, and bytes to send to it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from src.http_protocol import HttpProtocol
+from tests.support import PATIENCE_SECONDS
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
+    """A server with our protocol."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=HttpProtocol,
+        log_config=None,
+        lifespan="off",
+        timeout_keep_alive=1,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server._serve())
+    while not (server.started and server.server_state.default_headers):  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.01)
+    yield server
+    server.should_exit = True
+    await running
+
+
+def port_of(server: uvicorn.Server) -> int:
+    """Where it listens."""
+    number: int = server.servers[0].sockets[0].getsockname()[1]
+    return number
+
+
+async def converse(port: int, *pieces: bytes, pause: float = 0.0, ends: bool = False) -> bytes:
+    """What the server answers to the pieces until it closes the connection.
+
+    With `ends` the client closes its side after them.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(pause)
+        if ends:
+            writer.write_eof()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await reader.read()
+    except OSError:
+        return b"reset"
+    finally:
+        writer.close()
+
+
+def statuses(answers: bytes) -> list[int]:
+    """The statuses of those answers."""
+    return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answers)]
