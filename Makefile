@@ -16,7 +16,7 @@ export CHROMIUM CHROMEDRIVER
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run worker migrate test test-browser test-javascript check format bench openapi lock clean
+.PHONY: help install run worker migrate test test-browser test-javascript test-proxies check format bench openapi lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -55,12 +55,21 @@ test-browser: install ## Run the browser tests (Debian: chromium and chromium-dr
 test-javascript: install ## Hold the validators of front ends to the server (Debian: nodejs and npm)
 	@for program in node npm; do \
 		command -v $$program > /dev/null || { \
-			echo "$$program is missing. Debian: apt-get install nodejs npm." >&2; \
+			echo "$$program is missing. Debian: apt-get install nodejs npm" >&2; \
 			exit 1; \
 		}; \
 	done
 	npm ci --prefix tests/javascript --ignore-scripts --no-audit --no-fund --silent
 	$(PY) -m pytest -m javascript $(ARGS)
+
+test-proxies: install ## Run the tests behind proxies (Debian: caddy, nginx-light and haproxy)
+	@for program in /usr/bin/caddy /usr/sbin/nginx /usr/sbin/haproxy; do \
+		test -x "$$program" || { \
+			echo "$$program is missing. Debian: apt-get install caddy nginx-light haproxy" >&2; \
+			exit 1; \
+		}; \
+	done
+	$(PY) -m pytest -m proxies $(ARGS)
 
 check: install ## Lint, formatting, types and import order
 	$(PY) -m ruff check

@@ -1,5 +1,6 @@
 """Bytes of memory that many hold together: a limit for all of them, and who holds most."""
 
+import ctypes
 from typing import Generic, TypeVar
 
 Holder = TypeVar("Holder")
@@ -16,11 +17,14 @@ class ByteBudget(Generic[Holder]):
         self.limit = limit
         self.used = 0
         self._held: dict[Holder, int] = {}
+        self._was_full = False
 
     def hold(self, holder: Holder, size: int) -> None:
         """Count more bytes for a holder."""
         self._held[holder] = self._held.get(holder, 0) + size
         self.used += size
+        if self.used > self.limit // 2:
+            self._was_full = True
 
     def held(self, holder: Holder) -> int:
         """What a holder has."""
@@ -41,3 +45,21 @@ class ByteBudget(Generic[Holder]):
     def largest(self) -> Holder | None:
         """Who has most."""
         return max(self._held, key=self._held.__getitem__, default=None)
+
+    def is_relieved(self) -> bool:
+        """Whether little is held after much was: true once."""
+        relieved = self._was_full and self.used < self.limit // 8
+        if relieved:
+            self._was_full = False
+        return relieved
+
+
+def give_back_memory() -> None:
+    """Return to the system what is free inside the process.
+
+    glibc keeps it for later otherwise, most of it for ever: what is in use lies in between. Other
+    systems have no such function, or no need of it.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -25,7 +25,7 @@ from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError, DatabaseRefusedError
-from src.http_protocol import MAX_CONNECTIONS, HttpProtocol
+from src.http_protocol import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
 from src.jobs import JobContext, Worker
 from src.localhost import bind
 from src.mail.gateway import Mailer
@@ -33,6 +33,7 @@ from src.main import SCHEDULES, TASKS, create_app
 
 LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
 GRACEFUL_SECONDS = 20
+BODIES_AT_ONCE = 8  # of the largest size, for which there is memory at least
 OWN_DESCRIPTORS = 100  # files and connections of a server beside its clients and the database
 
 
@@ -70,6 +71,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     elif settings.database_url:
         asyncio.run(_require_accepting_database(settings))
     HttpProtocol.max_connections = _room_for_clients(settings)
+    HttpProtocol.received.limit = max(RECEIVED_BYTES, BODIES_AT_ONCE * settings.max_body_bytes)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,

@@ -5,7 +5,6 @@ reasons, are in docs/decisions/http-server.md.
 """
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import MutableMapping
 from typing import Any, ClassVar
@@ -14,7 +13,8 @@ import uvicorn
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from src.byte_budget import ByteBudget
+from src.byte_budget import ByteBudget, give_back_memory
+from src.deadline import Deadline
 from src.exceptions import AppError, OverloadedError
 from src.http_exchange import Exchange, Headers
 from src.http_outlet import Outlet
@@ -27,6 +27,7 @@ MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
 RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
+RELIEF_SECONDS = 1.0  # for the application to drop what was refused
 LINGER_SECONDS = 2.0  # for a client to close its side after the last answer
 
 
@@ -69,16 +70,12 @@ class HttpProtocol(asyncio.Protocol):
         self._deaf = False  # nothing more is parsed
         self._ended = False  # the client sends no more
         self._paused = False
-        # The seconds that the client has for what is expected of it, 0 for nothing; until when.
-        self._patience = HEAD_SECONDS
-        self._due = math.inf
-        self._rings_at = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = HEAD_SECONDS  # for what is expected of the client; 0: nothing is
+        self._deadline = Deadline(self._loop, self._give_up)
 
-    # What the transport calls
+    # What the transport calls (asyncio.Protocol)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, or refuse one connection too many."""
         self.transport = transport
         self.outlet = Outlet(transport, self._loop)
         connections: set[Any] = self._state.connections
@@ -99,23 +96,23 @@ class HttpProtocol(asyncio.Protocol):
             self._expect(HEAD_SECONDS)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Let go of everything."""
         connections: set[Any] = self._state.connections
         connections.discard(self)
         self._deaf = True
         self._expect(0)
-        self._set_timer()
+        self._deadline.cancel()
         self._idle.pop(self, None)
         self.outlet.free()
-        self.received.drop(self)
+        self._drop_request()
         for exchange in (self._running, *self._queue):
             if exchange and not exchange.over:
                 self.received.release(exchange.size)
                 exchange.leave()
         self._queue.clear()
+        if self.received.is_relieved() or self.outlet.unsent.is_relieved():
+            self._loop.call_later(RELIEF_SECONDS, give_back_memory)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what was read."""
         if self._deaf:
             return
         self._read = len(data)
@@ -138,17 +135,14 @@ class HttpProtocol(asyncio.Protocol):
         return self._stop()
 
     def pause_writing(self) -> None:
-        """Something could not be sent at once."""
         self.outlet.block()
 
     def resume_writing(self) -> None:
-        """Everything is sent."""
         self.outlet.free()
 
-    # What the reader calls
+    # What the reader calls (Receiver)
 
     def begins(self) -> None:
-        """The first byte of a request was read."""
         if self._newest and (self._newest.last or len(self._queue) >= MAX_PIPELINED):
             raise _EnoughError
         self.received.hold(self, self._read)
@@ -156,7 +150,6 @@ class HttpProtocol(asyncio.Protocol):
         self._idle.pop(self, None)
 
     def head(self, scope: MutableMapping[str, Any], *, last: bool, expects_continue: bool) -> None:
-        """Its head was read: the application may begin."""
         scope = {**self._scope, **scope, "state": self._app_state.copy()}
         exchange = self._newest = Exchange(
             self, scope, last=last, expects_continue=expects_continue
@@ -169,7 +162,6 @@ class HttpProtocol(asyncio.Protocol):
             self._pause_reading()
 
     def body(self, data: bytes) -> None:
-        """A piece of its body was read."""
         exchange = self._newest
         if exchange and not exchange.over:
             exchange.add(data)
@@ -177,7 +169,6 @@ class HttpProtocol(asyncio.Protocol):
                 self._pause_reading()
 
     def ends(self) -> None:
-        """Its last byte was read."""
         exchange = self._newest
         if exchange is None:
             return
@@ -189,7 +180,7 @@ class HttpProtocol(asyncio.Protocol):
             exchange.size = self.received.take_out(self)
             self._patience = 0
 
-    # What exchanges call
+    # What exchanges call (Connection)
 
     @property
     def answer_headers(self) -> Headers:
@@ -290,11 +281,11 @@ class HttpProtocol(asyncio.Protocol):
         newest, running = self._newest, self._running
         if not self._deaf:
             self._deaf = True
-            self.received.drop(self)
             if newest and not newest.whole and self._queue:
                 self._queue.pop()
             if running and running.whole:
                 (self._queue[-1] if self._queue else running).last = True
+                self._drop_request()
                 self._expect(0)
             else:
                 if refusal and not self._discards and not (running and running.begun):
@@ -314,7 +305,7 @@ class HttpProtocol(asyncio.Protocol):
         What it sends to a closed connection makes its system throw away the answer.
         """
         self._deaf = True
-        self.received.drop(self)
+        self._drop_request()
         if self.transport.is_closing():
             return
         if self._ended:
@@ -324,6 +315,10 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.write_eof()
             self._expect(LINGER_SECONDS)
 
+    def _drop_request(self) -> None:
+        self._reader.stop()
+        self.received.drop(self)
+
     def _expect(self, seconds: float) -> None:
         """Give the client so many seconds; 0: nothing is expected of it."""
         self._patience = seconds
@@ -331,23 +326,12 @@ class HttpProtocol(asyncio.Protocol):
             self._unfinished[self] = None
         else:
             self._unfinished.pop(self, None)
-        self._due = self._loop.time() + seconds if seconds else math.inf
-        if self._due < self._rings_at:
-            self._set_timer()
+        self._deadline.set(seconds)
 
-    def _set_timer(self) -> None:
-        """A timer that rings too early is set anew then, which happens less often than requests."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if self._due == math.inf else self._loop.call_at(self._due, self._ring)
-        self._rings_at = self._due
-
-    def _ring(self) -> None:
-        if self._loop.time() < self._due:
-            self._set_timer()
-        elif self._deaf and self.outlet.is_blocked:
-            self._expect(LINGER_SECONDS)  # it still reads the last answer, or the outlet sees to it
-        elif self._deaf:
-            self.transport.abort()
-        else:
+    def _give_up(self) -> None:
+        if not self._deaf:
             self._stop()
+        elif self.outlet.is_blocked:
+            self._expect(LINGER_SECONDS)  # it still reads the last answer, or the outlet sees to it
+        else:
+            self.transport.abort()

@@ -45,7 +45,7 @@ class RequestReader:
     def __init__(self, receiver: Receiver) -> None:
         self.in_request = False  # its first byte was read, its last was not
         self._receiver = receiver
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._method = ""
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -56,7 +56,8 @@ class RequestReader:
     @property
     def method(self) -> str:
         """That of the latest request, as far as it was read."""
-        return self._method or self._parser.get_method().decode()
+        method: str = self._method or self._parser.get_method().decode()
+        return method
 
     @property
     def path(self) -> str:
@@ -87,6 +88,11 @@ class RequestReader:
             raise cause if isinstance(cause, AppError) else MalformedRequestError() from None
         if self._overhead > MAX_HEAD_BYTES:
             raise HeadTooLargeError
+
+    def stop(self) -> None:
+        """Read nothing more, and drop what was read."""
+        self._parser = None
+        self._headers = []
 
     def on_message_begin(self) -> None:
         """A request begins."""

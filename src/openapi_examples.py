@@ -10,12 +10,16 @@ NOTHING = object()
 def add_examples(document: Mapping[str, Any]) -> None:
     """Give each body of the document its example.
 
-    Without, Swagger UI fills every field of a form with `string`.
+    Swagger UI looks at the fields of a form alone, and fills one without an example with `string`.
     """
     schemas = document["components"]["schemas"]
     for operations in document["paths"].values():
         for operation in operations.values():
-            for body in operation.get("requestBody", {}).get("content", {}).values():
+            content = operation.get("requestBody", {}).get("content", {})
+            for media_type, body in content.items():
+                if media_type != "application/json":
+                    for field in body["schema"].get("properties", {}).values():
+                        field.setdefault("example", "")
                 body["example"] = example_of(body["schema"], schemas)
 
 
@@ -28,7 +32,7 @@ def example_of(schema: Mapping[str, Any], schemas: Schemas) -> Any:
             pass
         case {"properties": properties}:
             fields = {name: example_of(field, schemas) for name, field in properties.items()}
-            known = [(name, value) for name, value in fields.items() if value is not NOTHING]
+            known = [item for item in fields.items() if item[1] not in (NOTHING, "")]
             example = dict(known[: schema.get("maxProperties")])
         case {"anyOf": [first, *_]}:
             example = example_of(first, schemas)

@@ -138,7 +138,10 @@ class Tally:
         ]
 
     async def _count_networks(self, limit: Limit, what: str, network: str) -> None:
-        # What the narrowest refuses is not counted for those around it, where others may be.
+        """Count by a network and those around it, the narrowest first.
+
+        What one refuses is not counted for those around it, where others may be.
+        """
         for one, times in counted_networks(network):
             self._take(await limit.count(f"{what}:{one}", times))
 

@@ -181,6 +181,20 @@ async def session_principal(
     )
 
 
+async def session_principal_or_refusal(
+    request: Request, token: Annotated[str | None, Security(bearer_token)]
+) -> SessionPrincipal | NotAuthenticatedError | InvalidTokenError:
+    """The caller of a session, or why he is none: for a route that has another way to know him.
+
+    Raises:
+        SessionRequiredError: he came with a personal access token.
+    """
+    try:
+        return await session_principal(require(await optional_principal(request, token)))
+    except (NotAuthenticatedError, InvalidTokenError) as refusal:
+        return refusal
+
+
 def require(principal: Principal | None, *scopes: str) -> Principal:
     """The caller, if there is one and his token carries the scopes.
 

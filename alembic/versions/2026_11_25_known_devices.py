@@ -1,6 +1,6 @@
-"""Known devices end with a change of the second factor, and sessions remember late refreshes.
+"""Known devices end with a change of the second factor, and sessions remember their refreshes.
 
-Publishing locks the author first.
+Signing keys are published before they sign, and publishing a post locks its author first.
 """
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ def upgrade() -> None:
         ),
     )
     op.add_column("sessions", sa.Column("unused_since", sa.TIMESTAMP(timezone=True)))
+    op.add_column("signing_keys", sa.Column("signs_from", sa.TIMESTAMP(timezone=True)))
     # Triggers fire in the order of their names: this one before that of the foreign key ("RI_…"),
     # whose weaker lock of the author would be in the way of who deletes him, and he of ours.
     op.execute('ALTER TRIGGER count_published_posts ON posts RENAME TO "A_count_published_posts"')
@@ -37,6 +38,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo."""
     op.execute('ALTER TRIGGER "A_count_published_posts" ON posts RENAME TO count_published_posts')
+    op.drop_column("signing_keys", "signs_from")
     op.drop_column("sessions", "unused_since")
     op.drop_column("sessions", "earlier_refreshes")
     op.drop_column("users", "device_generation")

@@ -9,10 +9,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import audit
-from src.auth.models import OAuthClient, Session
+from src.auth.jwt import Key
+from src.auth.models import OAuthClient, Session, SigningKey
 from src.auth.opaque_tokens import secret_digest
 from src.auth.sessions import end
-from src.auth.signing_keys import RELOAD_AFTER, rotate
+from src.auth.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate, states
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import NotFoundError
@@ -29,11 +30,19 @@ _name: TypeAdapter[str] = TypeAdapter(Annotated[str, Text(MAX_NAME_LENGTH)])
 def describe_keys(parser: argparse.ArgumentParser) -> None:
     """The keys that sign access tokens."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    action = actions.add_parser("rotate", help="Make a new key, which signs five seconds later.")
+    action = actions.add_parser("list", help="List the keys, and what each does.")
+    action.set_defaults(run=list_keys)
+    action = actions.add_parser("rotate", help="Make a new key, which signs ten minutes later.")
+    action.add_argument(
+        "--now",
+        action="store_true",
+        dest="at_once",
+        help="it signs at once, though caches of the public keys may not have it yet",
+    )
     action.add_argument(
         "--revoke-old",
         action="store_true",
-        help="the other keys have leaked: their tokens are refused at once",
+        help="the other keys have leaked: their tokens are refused at once, and the new one signs",
     )
     action.set_defaults(run=rotate_keys)
 
@@ -62,14 +71,25 @@ def describe_clients(parser: argparse.ArgumentParser) -> None:
 
 
 async def rotate_keys(
-    session: AsyncSession, settings: Settings, clock: Clock, *, revoke_old: bool
+    session: AsyncSession, settings: Settings, clock: Clock, *, at_once: bool, revoke_old: bool
 ) -> str:
     """Make a new signing key."""
-    kid = await rotate(session, settings, clock.now(), revoke_old=revoke_old)
+    kid = await rotate(session, settings, clock.now(), at_once=at_once, revoke_old=revoke_old)
     seconds = int(RELOAD_AFTER.total_seconds())
     if revoke_old:
         return f"{kid} signs from now on. Within {seconds} seconds, no older token is taken."
-    return f"{kid} signs {seconds} seconds from now. Older tokens hold until they expire."
+    when = f"{seconds} seconds" if at_once else f"{PUBLISHED_BEFORE.seconds // 60} minutes"
+    return f"{kid} signs {when} from now. Older tokens hold until they expire."
+
+
+async def list_keys(session: AsyncSession, settings: Settings, clock: Clock) -> str:
+    """List the signing keys, the newest first."""
+    now = clock.now()
+    keys = list(await session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc())))
+    if not keys:
+        first = Key.private(settings.jwt_private_key.get_secret_value())
+        return f"{first.kid}  signs; it is that of JWT_PRIVATE_KEY"
+    return "\n".join(f"{key.kid}  {what}" for key, what in states(keys, now))
 
 
 async def add_client(

@@ -147,5 +147,7 @@ class SigningKey(Base):
     # None for the key of JWT_PRIVATE_KEY, once another has taken its place.
     encrypted_private_key: Mapped[bytes | None]
     created_at: Mapped[datetime]
+    # When every cache of public keys has it; None for one that was made before this was kept.
+    signs_from: Mapped[datetime | None]
     # When the last token that it signed has expired.
     retired_at: Mapped[datetime | None]

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from src.auth.clients import authenticate_client, require_scope
 from src.auth.dependencies import CredentialsDep, IntrospectionServiceDep, RevocationServiceDep
 from src.auth.oauth_schemas import AuthorizationServer, Introspection, JsonWebKeySet
+from src.auth.signing_keys import JWKS_MAX_AGE
 from src.auth.token_request import MFA_GRANT, PUBLIC_CLIENT_ID, form_schema, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 well_known_router = APIRouter(prefix="/.well-known", tags=["auth"])
 
 NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-KEPT_A_WHILE = {"Cache-Control": "public, max-age=300"}
+KEPT_A_WHILE = {"Cache-Control": f"public, max-age={int(JWKS_MAX_AGE.total_seconds())}"}
 AUTH_URL = TOKEN_URL.removesuffix("/token")
 WITH_SECRET = ["client_secret_basic", "client_secret_post"]
 TOKEN_FORM = form_schema(

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response, Security
 
-from src.auth.clients import authenticate_client
+from src.auth.clients import PUBLIC_CLIENT, authenticate_client
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     RegistrationServiceDep,
@@ -27,11 +27,19 @@ from src.auth.schemas import (
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
 from src.dependencies import ClockDep
+from src.exceptions import AppError
 from src.locales import preferred_locale
 from src.pagination import page_response
 from src.schemas import Id, Page
-from src.security import InsufficientScopeError, OptionalPrincipal
-from src.users.dependencies import AccountReader, AccountWriter, SignedInUser
+from src.security import (
+    InsufficientScopeError,
+    InvalidTokenError,
+    NotAuthenticatedError,
+    OptionalPrincipal,
+    SessionPrincipal,
+    session_principal_or_refusal,
+)
+from src.users.dependencies import AccountReader, AccountWriter
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -99,13 +107,29 @@ async def issue_token(
 
 @router.post("/logout", status_code=204, response_class=Response)
 async def sign_out(
-    caller: SignedInUser, sessions: SessionServiceDep, data: SignOut | None = None
+    caller: Annotated[
+        SessionPrincipal | NotAuthenticatedError | InvalidTokenError,
+        Security(session_principal_or_refusal),
+    ],
+    sessions: SessionServiceDep,
+    data: SignOut | None = None,
 ) -> None:
-    """End this session, the others, or all; their tokens are dead at the next request."""
-    which = (data or SignOut()).scope
-    if which != "this" and "profile:write" not in caller.scopes:
+    """End this session, the others, or all; their tokens are dead at the next request.
+
+    Without an access token, or with one that has expired, a `refresh_token` ends its own session,
+    whether it was used before or not; one that is not ours ends nothing. Then there is no other
+    `scope`: refresh first.
+    """
+    data = data or SignOut()
+    if isinstance(caller, AppError):
+        if data.refresh_token is None or data.scope != "this":
+            caller.detail = "Send the refresh_token to end its session, or refresh first"
+            raise caller
+        await sessions.sign_out_with(data.refresh_token, PUBLIC_CLIENT)
+        return
+    if data.scope != "this" and "profile:write" not in caller.scopes:
         raise InsufficientScopeError("profile:write")
-    await sessions.sign_out(caller, which)
+    await sessions.sign_out(caller, data.scope)
 
 
 @router.get("/sessions", response_model=Page[SessionRead])

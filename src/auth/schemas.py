@@ -145,6 +145,13 @@ class SignOut(Input):
     """Which sessions end."""
 
     scope: Literal["this", "others", "all"] = "this"
+    refresh_token: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            description="Whose session ends if there is no valid access token",
+        ),
+    ] = None
 
 
 class SessionRead(Output):

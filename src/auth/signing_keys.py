@@ -1,13 +1,14 @@
 """The keys that sign access tokens. They rotate while the servers run.
 
 The key of JWT_PRIVATE_KEY is the first one, and signs until the table `signing_keys` has another. A
-new key is known and published before it signs: it begins `RELOAD_AFTER` later, when every process
-has read it. The key before goes on to verify until the last token that it signed has expired.
+new key is published before it signs: it begins `PUBLISHED_BEFORE` later, when every process has
+read it and every cache of the public keys has it. The key before goes on to verify until the last
+token that it signed has expired.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 PURPOSE = "signing-key"
 RELOAD_AFTER = timedelta(seconds=5)
+JWKS_MAX_AGE = timedelta(minutes=5)  # that others may keep the public keys for
+PUBLISHED_BEFORE = 2 * JWKS_MAX_AGE
 # A token may name a key that is newer than what was read; hostile ones must not cost a query each.
 UNKNOWN_KID_AFTER = timedelta(seconds=1)
 # How long after a rotation a process may still sign with the key before.
@@ -41,6 +44,7 @@ _stored_keys = Read(
             "public_key": SigningKey.public_key,
             "encrypted_private_key": SigningKey.encrypted_private_key,
             "created_at": SigningKey.created_at,
+            "signs_from": SigningKey.signs_from,
             "retired_at": SigningKey.retired_at,
         }
     ),
@@ -106,8 +110,14 @@ class SigningKeys:
     async def _load(self, now: datetime) -> None:
         rows = await _stored_keys.all(self._reads, now=now, first_kid=self._first.kid)
         if all(row["kid"] != self._first.kid for row in rows):
-            first = {"kid": self._first.kid, "created_at": _LONG_AGO, "retired_at": None}
-            rows.append(first)
+            rows.append(
+                {
+                    "kid": self._first.kid,
+                    "created_at": _LONG_AGO,
+                    "signs_from": None,
+                    "retired_at": None,
+                }
+            )
         by_kid: dict[str, Key] = {}
         signing, best = None, (False, False, _LONG_AGO)
         changes = [now + RELOAD_AFTER]
@@ -119,10 +129,10 @@ class SigningKeys:
             if key is None:
                 continue
             by_kid[key.kid] = key
-            begins_at = row["created_at"] + RELOAD_AFTER
-            changes += [at for at in (begins_at, retired_at) if at and at > now]
+            begins = begins_at(row["created_at"], row["signs_from"])
+            changes += [at for at in (begins, retired_at) if at and at > now]
             # Rather a key that is about to end than one that not every process knows.
-            rank = begins_at <= now, retired_at is None, row["created_at"]
+            rank = begins <= now, retired_at is None, row["created_at"]
             if key.signer and rank >= best:
                 signing, best = key, rank
         if signing is None:
@@ -154,12 +164,19 @@ class SigningKeys:
 
 
 async def rotate(
-    session: AsyncSession, settings: Settings, now: datetime, *, revoke_old: bool
+    session: AsyncSession,
+    settings: Settings,
+    now: datetime,
+    *,
+    at_once: bool = False,
+    revoke_old: bool = False,
 ) -> str:
-    """Make the key that signs from now on, in the caller's transaction; its `kid`.
+    """Make the key that signs next, in the caller's transaction; its `kid`.
 
-    The others verify until their last tokens have expired, or with `revoke_old` no more.
+    It signs when every cache has it, or `at_once`, when every process has. The others verify until
+    their last tokens have expired, or with `revoke_old` no more, and then it signs at once.
     """
+    signs_from = now + (RELOAD_AFTER if at_once or revoke_old else PUBLISHED_BEFORE)
     # One rotation after the other; the servers read on.
     await session.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
     first = Key.private(settings.jwt_private_key.get_secret_value())
@@ -173,7 +190,7 @@ async def rotate(
         retired_at = now - CLOCK_SKEW
         ending = or_(endless, SigningKey.retired_at > retired_at)
     else:
-        retired_at = now + settings.access_token_lifetime + CLOCK_SKEW + RELOAD_MARGIN
+        retired_at = signs_from + settings.access_token_lifetime + CLOCK_SKEW + RELOAD_MARGIN
         ending = endless
     await session.execute(update(SigningKey).where(ending).values(retired_at=retired_at))
     pem = new_private_key()
@@ -184,6 +201,7 @@ async def rotate(
             public_key=key.public_pem,
             encrypted_private_key=_box(settings).seal(pem.encode(), key.kid.encode()),
             created_at=now,
+            signs_from=signs_from,
         )
     )
     audit.record(
@@ -191,6 +209,28 @@ async def rotate(
     )
     await session.flush()
     return key.kid
+
+
+def states(keys: Sequence[SigningKey], now: datetime) -> Iterator[tuple[SigningKey, str]]:
+    """What each of these keys does now, in words; whether SECRET_KEY opens it is not looked at."""
+    living = [key for key in keys if key.retired_at is None or key.retired_at > now]
+    begun = [key for key in living if begins_at(key.created_at, key.signs_from) <= now]
+    # As in `_load`, where there is none that has begun the next one signs.
+    signing = max(begun or living, key=lambda key: (key.retired_at is None, key.created_at))
+    for key in keys:
+        if key.retired_at and key.retired_at <= now:
+            yield key, f"has ended {key.retired_at:%Y-%m-%d %H:%M:%S} UTC"
+        elif key is signing:
+            yield key, "signs"
+        elif (begins := begins_at(key.created_at, key.signs_from)) > now:
+            yield key, f"is published; signs from {begins:%Y-%m-%d %H:%M:%S} UTC"
+        else:
+            yield key, f"verifies until {key.retired_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def begins_at(created_at: datetime, signs_from: datetime | None) -> datetime:
+    """When a key begins to sign."""
+    return signs_from or created_at + RELOAD_AFTER
 
 
 def _box(settings: Settings) -> SecretBox:

@@ -76,7 +76,11 @@ _WEB_SIGN_IN: dict[str, Any] = {
     "title": "WebSignIn",
     "description": "A username and a password; then, if it is asked for, mfa_token and code.",
     "properties": {
-        "grant_type": {"type": "string", "enum": ["password", MFA_GRANT]},
+        "grant_type": {
+            "type": "string",
+            "enum": ["password", MFA_GRANT],
+            "example": "password",
+        },
         **_SIGN_IN,
     },
 }

@@ -21,7 +21,6 @@ UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 # The caller, whatever his token allows.
 CurrentUser = Annotated[Principal, Security(current_principal)]
 # The caller, if he has signed in himself: for what a personal access token must not do.
-SignedInUser = Annotated[SessionPrincipal, Security(session_principal)]
 AccountReader = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:read"])]
 # Both, since the answers to a change of one's account, refusals included, tell how it is.
 AccountWriter = Annotated[

@@ -38,13 +38,21 @@ async def add_client(app: FastAPI, *scopes: str) -> Credentials:
 
 
 async def rotate(
-    app: FastAPI, *, revoke_old: bool = False, settings: Settings | None = None
+    app: FastAPI,
+    *,
+    at_once: bool = False,
+    revoke_old: bool = False,
+    settings: Settings | None = None,
 ) -> str:
     """A new signing key, as the command line makes it; its `kid`."""
     state = app.state
     async with state.database.independent_transaction() as session:
         return await signing_keys.rotate(
-            session, settings or state.settings, state.clock.now(), revoke_old=revoke_old
+            session,
+            settings or state.settings,
+            state.clock.now(),
+            at_once=at_once,
+            revoke_old=revoke_old,
         )
 
 

@@ -65,9 +65,26 @@ def test_rotating_says_which_key_signs_from_when(plaza: CommandLine, database_ur
     told = plaza("keys", "rotate")
     [kid] = stored(database_url, "SELECT kid FROM signing_keys WHERE retired_at IS NULL")
     ending = "Older tokens hold until they expire."
-    assert told == f"{kid} signs 5 seconds from now. {ending}\n"
+    assert told == f"{kid} signs 10 minutes from now. {ending}\n"
     [first] = stored(database_url, "SELECT kid FROM signing_keys WHERE retired_at > now()")
     assert first != kid
+
+
+def test_the_list_says_what_each_key_does(plaza: CommandLine) -> None:
+    [first, what] = plaza("keys", "list").split("  ")
+    assert what == "signs; it is that of JWT_PRIVATE_KEY\n"
+    next_ = plaza("keys", "rotate").split()[0]
+    newest, oldest = plaza("keys", "list").splitlines()
+    assert newest.startswith(f"{next_}  is published; signs from 20")
+    assert oldest == f"{first}  signs"
+    plaza("keys", "rotate", "--revoke-old")
+    newest, *others = plaza("keys", "list").splitlines()
+    assert newest.endswith("  signs")
+    assert all("  has ended 20" in line for line in others)
+
+
+def test_in_an_emergency_a_key_signs_at_once(plaza: CommandLine) -> None:
+    assert " signs 5 seconds from now. " in plaza("keys", "rotate", "--now")
 
 
 def test_rotating_after_a_leak_ends_every_other_key(plaza: CommandLine, database_url: str) -> None:

@@ -13,12 +13,18 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from src.auth.jwt import CLOCK_SKEW, Claims, Key, sign
-from src.auth.signing_keys import PURPOSE, RELOAD_AFTER, RELOAD_MARGIN, UNKNOWN_KID_AFTER
+from src.auth.signing_keys import (
+    PUBLISHED_BEFORE,
+    PURPOSE,
+    RELOAD_AFTER,
+    RELOAD_MARGIN,
+    UNKNOWN_KID_AFTER,
+)
 from src.config import Settings, new_private_key
 from src.database import Database
 from src.encryption import SecretBox
 from src.main import create_app
-from tests.auth.oauth_support import published, rotate
+from tests.auth.oauth_support import JWKS, published, rotate
 from tests.auth.support import code, pair, refresh, rows, segment, sign_in, whoami
 from tests.support import Account, Accounts, FrozenClock
 
@@ -95,28 +101,73 @@ async def test_after_a_rotation_the_new_key_signs_without_a_restart(
     app: FastAPI, client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
     kid = await rotate(app)
-    clock.advance(RELOAD_AFTER)
+    clock.advance(PUBLISHED_BEFORE)
     access, refresh_token = pair(await refresh(client, ann.refresh_token))
     assert kid_of(access) == kid_of(await signed_in(client)) == kid
     assert (await whoami(client, access)).status_code == 200
     newer = await rotate(app)
-    clock.advance(RELOAD_AFTER)
+    clock.advance(PUBLISHED_BEFORE)
     assert kid_of(pair(await refresh(client, refresh_token))[0]) == newer
 
 
-async def test_a_new_key_is_published_before_it_signs(
+async def test_a_new_key_is_published_for_longer_than_any_cache_keeps_the_old_ones(
     app: FastAPI, client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
     """So that no process and no verifier meets a token whose key it cannot know."""
     old = kid_of(ann.access_token)
-    clock.advance(RELOAD_AFTER)  # so the server looks at once
+    cached = await client.get(JWKS)
+    kept = int(cached.headers["cache-control"].rpartition("=")[2])
     kid = await rotate(app)
+    clock.advance(RELOAD_AFTER)
     assert await published(client) == [kid, old]
+    clock.advance(timedelta(seconds=kept))
     assert kid_of(await signed_in(client)) == old
-    clock.advance(RELOAD_AFTER - A_MOMENT)
+    clock.advance(PUBLISHED_BEFORE - RELOAD_AFTER - timedelta(seconds=kept) - A_MOMENT)
     assert kid_of(await signed_in(client)) == old
     clock.advance(A_MOMENT)
     assert kid_of(await signed_in(client)) == kid
+
+
+async def test_in_an_emergency_it_signs_when_every_process_has_read_it(
+    app: FastAPI, client: httpx.AsyncClient, ann: Account, clock: FrozenClock
+) -> None:
+    old = kid_of(ann.access_token)
+    clock.advance(RELOAD_AFTER)  # so the server looks at once
+    kid = await rotate(app, at_once=True)
+    assert await published(client) == [kid, old]
+    assert kid_of(await signed_in(client)) == old
+    clock.advance(RELOAD_AFTER)
+    assert kid_of(await signed_in(client)) == kid
+    assert (await whoami(client, ann.access_token)).status_code == 200
+
+
+async def test_of_two_rotations_in_a_row_each_key_signs_in_its_turn(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    neighbour: httpx.AsyncClient,
+    ann: Account,
+    clock: FrozenClock,
+    settings: Settings,
+) -> None:
+    """And every token holds until it expires, in every process."""
+    first, minute = kid_of(ann.access_token), timedelta(minutes=1)
+    second = await rotate(app)
+    clock.advance(minute)
+    third = await rotate(app)
+    last = {}
+    for wait, kid in (
+        (PUBLISHED_BEFORE - minute - A_MOMENT, first),
+        (minute, second),
+        (minute, third),
+    ):
+        clock.advance(wait)
+        for server in (client, neighbour):
+            last[kid] = await signed_in(server)
+            assert kid_of(last[kid]) == kid
+    clock.advance(settings.access_token_lifetime - 2 * minute - timedelta(seconds=1))
+    for token in last.values():
+        for server in (client, neighbour):
+            assert (await whoami(server, token)).status_code == 200
 
 
 @pytest.mark.parametrize("used_before", [True, False])
@@ -124,7 +175,7 @@ async def test_tokens_of_the_old_key_live_until_they_expire(
     app: FastAPI, client: httpx.AsyncClient, ann: Account, clock: FrozenClock, *, used_before: bool
 ) -> None:
     await rotate(app)
-    clock.advance(RELOAD_AFTER - A_MOMENT)
+    clock.advance(PUBLISHED_BEFORE - A_MOMENT)
     last = await signed_in(client)
     assert kid_of(last) == kid_of(ann.access_token)
     if used_before:
@@ -148,7 +199,8 @@ async def test_a_token_of_a_retired_key_is_refused(
     """Whoever has the old key can make such tokens as long as he likes."""
     forged = long_lived(ann.access_token, first_key(settings))
     await rotate(app)
-    clock.advance(settings.access_token_lifetime + CLOCK_SKEW + RELOAD_MARGIN - A_MOMENT)
+    lifetime = settings.access_token_lifetime + CLOCK_SKEW + RELOAD_MARGIN
+    clock.advance(PUBLISHED_BEFORE + lifetime - A_MOMENT)
     if used_before:
         assert (await whoami(client, forged)).status_code == 200
     clock.advance(A_MOMENT)
@@ -295,7 +347,7 @@ async def test_a_key_under_another_secret_key_verifies_and_does_not_sign(
     refused = await sign_in(client, "ann")
     assert code(refused) == (503, "no_signing_key")
     assert int(refused.headers["retry-after"]) > 0
-    good = await rotate(app)
+    good = await rotate(app)  # there is no other, so it need not wait
     clock.advance(RELOAD_AFTER)
     assert kid_of(await signed_in(client)) == good
 

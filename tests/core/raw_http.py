@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -62,3 +63,19 @@ async def converse(port: int, *pieces: bytes, pause: float = 0.0, ends: bool = F
 def statuses(answers: bytes) -> list[int]:
     """The statuses of those answers."""
     return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answers)]
+
+
+def connect(port: int) -> socket.socket:
+    """A connection with a small buffer, which nobody reads from."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.setblocking(False)
+    return client
+
+
+async def until_open(server: uvicorn.Server, connections: int) -> None:
+    """Wait until the server has so many connections."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(server.server_state.connections) != connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from src import http_outlet, http_protocol
 from src.http_protocol import MAX_PIPELINED, HttpProtocol
 from src.http_reader import MAX_HEAD_BYTES
-from tests.core.raw_http import converse, port_of, serving, statuses
+from tests.core.raw_http import connect, converse, port_of, serving, statuses, until_open
 from tests.support import PATIENCE_SECONDS
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
@@ -63,22 +63,6 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Serve
 def port(server: uvicorn.Server) -> int:
     """Where the server listens."""
     return port_of(server)
-
-
-def connect(port: int) -> socket.socket:
-    """A connection with a small buffer, which nobody reads from."""
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.connect(("127.0.0.1", port))
-    client.setblocking(False)
-    return client
-
-
-async def until_open(server: uvicorn.Server, connections: int) -> None:
-    """Wait until the server has so many connections."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(server.server_state.connections) != connections:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def connect_three(stack: ExitStack, server: uvicorn.Server, port: int) -> list[socket.socket]:

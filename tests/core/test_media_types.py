@@ -12,13 +12,12 @@ from src.config import Settings
 from src.main import API_PREFIX, API_ROUTERS
 from src.schemas import Input
 from tests.core.support import problem_of, small_app, talking_to
+from tests.core.test_openapi import sample
 from tests.support import PASSWORD, Account, Accounts
 
 CODE = "unsupported_media_type"
-ID = "01890000-0000-7000-8000-000000000000"
-NAMES = {"post_id": ID, "user": ID, "session_id": ID, "token_id": ID}
 JSON_ROUTES = [
-    (method, API_PREFIX + route.path_format.format(**NAMES))
+    (method, sample(API_PREFIX + route.path))
     for router in API_ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute) and route.body_field

@@ -8,12 +8,11 @@ from src.exceptions import OAUTH_ENDPOINTS
 from src.main import API_PREFIX, API_ROUTERS
 from src.queries import query_names
 from tests.core.support import problem_of
+from tests.core.test_openapi import sample
 from tests.support import Account, Accounts
 
-ID = "01890000-0000-7000-8000-000000000000"
-PARAMETERS = {"post_id": ID, "user": ID, "session_id": ID, "token_id": ID}
 ROUTES = [
-    (method, API_PREFIX + route.path_format.format(**PARAMETERS), query_names(route.dependant))
+    (method, sample(API_PREFIX + route.path), query_names(route.dependant))
     for router in API_ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute)

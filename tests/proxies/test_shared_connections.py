@@ -88,6 +88,7 @@ class Attacker:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
         self.received = b""
+        self._answered = asyncio.Event()
         self._reading = asyncio.create_task(self._read(reader))
 
     @classmethod
@@ -95,14 +96,23 @@ class Attacker:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def send(self, *pieces: bytes) -> None:
-        """Send them one by one, slowly enough that a proxy passes them on one by one."""
+        """Send them one by one, and wait for an answer.
+
+        A proxy passes them on one by one, but does not take the answer to the first for an early
+        one, after which it would use the connection for nobody else.
+        """
         with suppress(OSError):
             for piece in pieces:
                 self.writer.write(piece)
                 await self.writer.drain()
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(0.02)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._answered.wait()
 
     async def close(self) -> None:
+        await asyncio.sleep(0.1)
         self.writer.close()
         await self._reading
 
@@ -110,6 +120,7 @@ class Attacker:
         with suppress(OSError):
             while data := await reader.read(65536):
                 self.received += data
+                self._answered.set()
 
 
 async def sign_in(port: int, username: str) -> tuple[int, str]:
