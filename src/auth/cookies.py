@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from fastapi import Request
 
@@ -78,7 +78,11 @@ class Cookie:
         if path := settings.public_path:
             # The prefix wants Path=/, so a neighbour on this host has to be told apart by the name.
             name = f"{name}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-        return f"__Host-{name}" if _is_https(settings) else name
+        if _is_https(settings):
+            return f"__Host-{name}"
+        # Cookies know no port: on localhost there may be another Plaza.
+        port = urlsplit(settings.public_url).port
+        return f"{name}_{port}" if port else name
 
 
 def _is_https(settings: Settings) -> bool:

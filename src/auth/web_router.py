@@ -9,7 +9,6 @@ from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
 from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
 from src.auth.devices import DeviceDep
-from src.auth.exceptions import InvalidGrantError
 from src.auth.origins import require_own_origin
 from src.auth.schemas import TokenRead, WebSessionRead, WebTokenRead
 from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
@@ -41,13 +40,12 @@ async def sign_in(
 
 @router.post("/refresh", response_model=WebTokenRead)
 async def refresh(request: Request, settings: SettingsDep, sessions: SessionServiceDep) -> Response:
-    """A new access token; the cookie is renewed, the same for tabs that ask at once."""
-    try:
-        refresh_token = REFRESH.read(request, settings) or ""
-        tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
-    except InvalidGrantError as error:
-        error.headers |= REFRESH.clear(settings)
-        raise
+    """A new access token; the cookie is renewed, the same for tabs that ask at once.
+
+    A refusal leaves the cookie as it is: the browser may hold that of a newer sign-in by then.
+    """
+    refresh_token = REFRESH.read(request, settings) or ""
+    tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
     return _tokens_with_cookie(tokens, settings)
 
 

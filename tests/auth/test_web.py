@@ -152,8 +152,8 @@ class TestSigningIn:
             b'{"username": "ann", "password": "\\ud800"}',
             b'{"username": "ann", "password": "\xff"}',
             b'{"username": "' + b"a" * 1025 + b'", "password": "x"}',
-            b"[" * 100_000,
-            b'{"a":' * 5000,
+            b"[" * 10_000,
+            b'{"a":' * 3000,
             b"{" + b",".join(b'"f%d": "x"' % number for number in range(21)) + b"}",
             b'{"username": "ann", "password": NaN}',
         ],
@@ -293,7 +293,7 @@ class TestRefreshing:
             assert (await whoami(browser, answer.json()["access_token"])).status_code == 200
         assert (await browser.post(REFRESH)).status_code == 200
 
-    async def test_a_spent_cookie_ends_the_session_and_is_cleared(
+    async def test_a_spent_cookie_ends_the_session(
         self, browser: httpx.AsyncClient, app: FastAPI, clock: FrozenClock
     ) -> None:
         await log_in(browser)
@@ -306,7 +306,7 @@ class TestRefreshing:
         answer = await browser.post(REFRESH, headers=stolen)
         assert code(answer) == INVALID_GRANT
         assert answer.json()["error"] == "invalid_grant"
-        assert is_cleared(answer)
+        assert "set-cookie" not in answer.headers
         assert code(await whoami(browser, access)) == INVALID_TOKEN
         answer = await browser.post(REFRESH, headers={"Cookie": f"{COOKIE}={newest}"})
         assert code(answer) == INVALID_GRANT
@@ -320,16 +320,18 @@ class TestRefreshing:
     ) -> None:
         answer = await browser.post(REFRESH, headers={"Cookie": cookie})
         assert code(answer) == INVALID_GRANT
-        assert is_cleared(answer)
+        assert "set-cookie" not in answer.headers
 
-    async def test_the_cookie_of_an_ended_session_is_cleared(
+    async def test_a_late_refusal_does_not_sign_out_who_has_signed_in_again(
         self, browser: httpx.AsyncClient, clock: FrozenClock
     ) -> None:
         await log_in(browser)
         clock.advance(timedelta(days=14))
-        answer = await browser.post(REFRESH)
-        assert code(answer) == INVALID_GRANT
-        assert is_cleared(answer)
+        late = await browser.post(REFRESH)
+        assert code(late) == INVALID_GRANT
+        await log_in(browser)  # in another tab, before the answer arrives
+        browser.cookies.extract_cookies(late)
+        assert (await browser.post(REFRESH)).status_code == 200
 
     async def test_a_failure_of_ours_leaves_the_cookie(
         self, browser: httpx.AsyncClient, app: FastAPI
@@ -531,6 +533,24 @@ class TestElsewhere:
         assert (await browser.post(REFRESH)).status_code == 200
 
 
+async def test_two_on_one_machine_do_not_sign_each_other_out(
+    app: FastAPI, browser: httpx.AsyncClient
+) -> None:
+    """Browsers send the cookies of one port to every other port of the host."""
+    settings: Settings = app.state.settings
+    for port in (8000, 8001):
+        app.state.settings = settings.model_copy(update={"public_url": f"http://plaza.test:{port}"})
+        browser.headers["Origin"] = f"http://plaza.test:{port}"
+        await log_in(browser)
+    assert set(browser.cookies) == {
+        f"plaza_{name}_{port}" for name in ("refresh", "device") for port in (8000, 8001)
+    }
+    for port in (8000, 8001):
+        app.state.settings = settings.model_copy(update={"public_url": f"http://plaza.test:{port}"})
+        browser.headers["Origin"] = f"http://plaza.test:{port}"
+        assert (await browser.post(REFRESH)).status_code == 200
+
+
 class TestHttps:
     """PUBLIC_URL is https: the cookies are bound to the host."""
 
@@ -552,5 +572,6 @@ class TestHttps:
         browser.cookies.clear()
         answer = await browser.post(REFRESH, headers=plain)
         assert code(answer) == INVALID_GRANT
+        answer = await browser.post(WEB_LOGOUT)
         assert cookie_of(answer, "__Host-plaza_refresh")[0] == ""
         assert {"Secure", "Path=/"} < cookie_of(answer, "__Host-plaza_refresh")[1]
