@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_oauth2_redirect_html
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 
@@ -26,6 +26,15 @@ REDOC_CSP = SWAGGER_CSP + "; worker-src blob:"  # its search runs in a worker ma
 STATIC = Path(str(files("fastapi_offline"))) / "static"
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
+HOME_CSP = COMMON_CSP + "style-src 'self'; img-src 'self'"
+HOME_LINKS = {
+    "docs": "/docs",
+    "redoc": "/redoc",
+    "openapi": "/openapi.json",
+    "health": "/health/ready",
+    "authorization_server": "/.well-known/oauth-authorization-server",
+}
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -36,6 +45,20 @@ class _Files(StaticFiles):
         if known is not None:
             return is_named(response_headers["etag"], known)
         return super().is_not_modified(response_headers, request_headers)
+
+
+@router.get("/")
+async def home(request: Request) -> Response:
+    """What this is and where to go on: a page for browsers, JSON for everybody else."""
+    root = public_path(request.scope)
+    name, version = request.app.title, request.app.version
+    if "text/html" in request.headers.get("Accept", ""):
+        response: Response = page("docs/home.html", request, csp=HOME_CSP, title=name)
+    else:
+        links = {what: root + path for what, path in HOME_LINKS.items()}
+        response = JSONResponse({"name": name, "version": version, "links": links})
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 @router.get("/docs")

@@ -19,6 +19,10 @@ _TAG = re.compile(r'(?<![^\s,])(?:W/)?"([^"\s]*?)(?:(?:--?|;)(?:gzip|br|zstd|def
 _OWN_TAG = re.compile(r"([0-9]+)(?:-[0-9a-f]{8})?")
 
 
+# The headers of an answer that holds a token (RFC 6749, section 5.1).
+NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
 class DocumentResponse(Response):
     """A document as JSON; times in UTC end in `Z`."""
 

@@ -74,3 +74,17 @@ async def test_the_redirect_page_may_run_its_own_script(client: httpx.AsyncClien
 @pytest.mark.parametrize("path", ["/docs/static/none.js", "/docs/static/..%2fcore.py"])
 async def test_no_other_file_is_served(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 404
+
+
+async def test_the_root_leads_people_and_programs_on(client: httpx.AsyncClient) -> None:
+    page = await client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert "<title>Plaza</title>" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    document = await client.get("/")
+    assert document.json()["name"] == "Plaza"
+    links += document.json()["links"].values()
+    assert {"/docs", "/openapi.json", "/health/ready"} <= set(links)
+    for link in set(links) - {"/health/ready"}:  # which needs a database
+        assert (await client.get(link)).status_code == 200, link
+    assert {page.headers["vary"], document.headers["vary"]} == {"Accept"}

@@ -58,6 +58,7 @@ def public(status: int = 200, **request: Any) -> Call:
 
 # The order counts: what ends something for those that follow comes last.
 CALLS: dict[str, list[Call]] = {
+    "GET /": [public()],
     "GET /openapi.json": [public()],
     "HEAD /openapi.json": [public()],
     "GET /docs": [public()],
@@ -69,6 +70,9 @@ CALLS: dict[str, list[Call]] = {
     "GET /health/ready": [public()],
     "GET /.well-known/jwks.json": [public()],
     "GET /.well-known/oauth-authorization-server": [public()],
+    "GET /.well-known/oauth-authorization-server{path:path}": [
+        public(404, url="/.well-known/oauth-authorization-server/other")
+    ],
     "GET /account-pages/{name}": [public(url="/account-pages/page.css")],
     "GET /confirm-email": [public()],
     "HEAD /confirm-email": [public()],
@@ -102,6 +106,7 @@ CALLS: dict[str, list[Call]] = {
     "POST /api/v1/auth/introspect": [public(401, form={"token": "x"})],
     "POST /api/v1/auth/web/login": [public(403, json={"username": "ann", "password": PASSWORD})],
     "POST /api/v1/auth/web/refresh": [public(403)],
+    "GET /api/v1/auth/web/session": [public(403)],
     "POST /api/v1/auth/web/logout": [public(403)],
     "GET /api/v1/posts": [
         public(),

@@ -88,8 +88,11 @@ class ConfirmationService:
         self._settings = settings
         self._clock = clock
 
-    async def confirm(self, data: EmailConfirm, caller: Principal | None) -> None:
+    async def confirm(self, data: EmailConfirm, caller: Principal | None) -> UUID | None:
         """Confirm the address of a registration, or the new one of an account.
+
+        Returns:
+            The user of a registration; None after a change of address.
 
         Raises:
             EmailAlreadyConfirmedError: it is done already, with this link or another to it.
@@ -100,13 +103,14 @@ class ConfirmationService:
         """
         match self._links.read(data.token):
             case "confirm", link_id:
-                await self._confirm_registration(link_id, data)
+                return await self._confirm_registration(link_id, data)
             case "change", link_id:
                 await self._changes.confirm(link_id, data.password, caller)
+                return None
             case _:
                 raise InvalidLinkError
 
-    async def _confirm_registration(self, link_id: UUID, data: EmailConfirm) -> None:
+    async def _confirm_registration(self, link_id: UUID, data: EmailConfirm) -> UUID:
         """The account gets the credentials of the proven registration."""
         now = self._clock.now()
         user_id = await self._user_of_link(link_id, now)
@@ -133,10 +137,10 @@ class ConfirmationService:
         registration = await self._registration(user_id, registration_id)
         if registration_id is None or (registration and registration.opened_account):
             await self._confirm(user, registration, now)
-        elif registration:
-            await self._start_over(user, registration, now)
-        else:
-            raise InvalidLinkError
+            return user.id
+        if registration:
+            return await self._start_over(user, registration, now)
+        raise InvalidLinkError
 
     async def _user_of_link(self, link_id: UUID, now: datetime) -> UUID:
         link = await _link.first(self._reads, link_id=link_id, now=now)
@@ -201,7 +205,7 @@ class ConfirmationService:
         )
         await self._take_username(user, username)
 
-    async def _start_over(self, user: User, registration: Registration, now: datetime) -> None:
+    async def _start_over(self, user: User, registration: Registration, now: datetime) -> UUID:
         """Somebody else opened the account: whatever it holds is not the owner's."""
         owner = User(
             id=uuid7(),
@@ -236,6 +240,7 @@ class ConfirmationService:
         await self._session.flush()
         self._session.add_all(used_links)
         await self._take_username(owner, username)
+        return owner.id
 
     async def _take_username(self, user: User, username: str | None) -> None:
         """Give the user the name he asked for; if somebody was faster, his profile says so."""

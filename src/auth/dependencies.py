@@ -18,6 +18,7 @@ from src.auth.password_policy import PasswordPolicy
 from src.auth.reauthentication import Reauthentication
 from src.auth.registration import RegistrationService
 from src.auth.revocation import RevocationService
+from src.auth.schemas import TokenRead
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import SessionService
@@ -29,6 +30,7 @@ from src.database import Database, DatabaseDep, ReadsDep, SessionDep
 from src.dependencies import ClockDep, SettingsDep
 from src.encryption import SecretBox
 from src.peer import PeerDep
+from src.shapes import Document
 
 REFRESH_PURPOSE = "refresh-token"
 DEVICE_PURPOSE = "device"
@@ -66,6 +68,15 @@ class Credentials:
             totp_box=SecretBox(secret_key, TOTP_PURPOSE),
             authenticator=SessionAuthenticator(access_tokens, database, clock),
         )
+
+    async def account_of(self, tokens: TokenRead) -> Document | None:
+        """The account that an access token just issued is for, if its scopes allow to read it.
+
+        Raises:
+            InvalidTokenError: its session has ended meanwhile.
+        """
+        caller = await self.authenticator.authenticate(tokens.access_token)
+        return caller.user if "profile:read" in caller.scopes else None
 
 
 async def get_credentials(request: Request) -> Credentials:

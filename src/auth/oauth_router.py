@@ -11,13 +11,12 @@ from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
 from src.exceptions import NotFoundError
 from src.permissions import SCOPES
-from src.responses import DocumentResponse
+from src.responses import NOT_KEPT, DocumentResponse
 from src.security import TOKEN_URL
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 well_known_router = APIRouter(prefix="/.well-known", tags=["auth"])
 
-NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 KEPT_A_WHILE = {"Cache-Control": f"public, max-age={int(JWKS_MAX_AGE.total_seconds())}"}
 AUTH_URL = TOKEN_URL.removesuffix("/token")
 WITH_SECRET = ["client_secret_basic", "client_secret_post"]

@@ -11,11 +11,16 @@ from src.origins import split_origin
 async def require_own_origin(request: Request, settings: SettingsDep) -> None:
     """Let only our own pages through; browsers name the origin of every POST (Fetch, section 3.2).
 
+    With a GET they do so only for another origin, and say in `Sec-Fetch-Site` when it is the same.
+
     Raises:
         OriginNotAllowedError: it is another, a sandboxed page's (`null`), missing or repeated.
         CrossSiteError: it is ours, on a site that gets no SameSite=Strict cookie from here.
     """
     origins = request.headers.getlist("origin")
+    is_same_origin = request.headers.get("sec-fetch-site") == "same-origin"
+    if request.method == "GET" and not origins and is_same_origin:
+        return
     if len(origins) != 1 or origins[0] not in own_origins(settings):
         raise OriginNotAllowedError
     if _is_cross_site(request):

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Header, Query, Request, Response, Security
 from src.auth.clients import PUBLIC_CLIENT, authenticate_client
 from src.auth.dependencies import (
     ConfirmationServiceDep,
+    CredentialsDep,
     RegistrationServiceDep,
     SessionServiceDep,
     SignInServiceDep,
 )
-from src.auth.devices import DeviceDep
+from src.auth.devices import DeviceDep, get_device
 from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
@@ -21,15 +22,17 @@ from src.auth.schemas import (
     ResendRead,
     SessionFilter,
     SessionRead,
+    SessionTokenRead,
     SignOut,
     TokenRead,
 )
 from src.auth.token_request import FORM_SCHEMA, read_token_request
 from src.database import ReadsDep
-from src.dependencies import ClockDep
+from src.dependencies import ClockDep, SettingsDep
 from src.exceptions import AppError
 from src.locales import preferred_locale
 from src.pagination import page_response
+from src.responses import NOT_KEPT, DocumentResponse
 from src.schemas import Id, Page
 from src.security import (
     InsufficientScopeError,
@@ -59,16 +62,37 @@ async def register(
     return RegistrationRead(registration_secret=secret)
 
 
-@router.post("/email/confirm", status_code=204, response_class=Response)
+@router.post(
+    "/email/confirm",
+    status_code=204,
+    response_class=Response,
+    responses={200: {"model": SessionTokenRead, "description": "The same, with sign_in"}},
+)
 async def confirm_email(
-    data: EmailConfirm, caller: OptionalPrincipal, confirmations: ConfirmationServiceDep
-) -> None:
+    request: Request,
+    data: EmailConfirm,
+    caller: OptionalPrincipal,
+    confirmations: ConfirmationServiceDep,
+    sign_in: SignInServiceDep,
+    settings: SettingsDep,
+) -> Response:
     """Confirm the address with the mailed token and a proof that the account is yours.
 
     For a registration that is its secret or password; for a change of address the account's
     password, or an access token of one of its sessions with `profile:write`.
+
+    With `sign_in`, a registration's proof signs in as well: 200 with tokens and the account. It
+    stays 204 after a change of address, and for an account with a second factor.
     """
-    await confirmations.confirm(data, caller)
+    user_id = await confirmations.confirm(data, caller)
+    if data.sign_in and user_id:
+        device = await get_device(request, settings)
+        signed_in = await sign_in.with_confirmation(user_id, PUBLIC_CLIENT, device.tokens)
+        if signed_in:
+            document = signed_in.tokens.model_dump() | {"user": signed_in.account}
+            remembered = device.remember(signed_in.device_token)
+            return DocumentResponse(document, headers=NOT_KEPT | remembered)
+    return Response(status_code=204)
 
 
 @router.post("/email/resend", status_code=202)
@@ -85,24 +109,29 @@ async def resend_confirmation(
     return ResendRead()
 
 
-@router.post("/token", openapi_extra=FORM_SCHEMA)
+@router.post("/token", response_model=TokenRead | SessionTokenRead, openapi_extra=FORM_SCHEMA)
 async def issue_token(
     request: Request,
-    response: Response,
     reads: ReadsDep,
     device: DeviceDep,
     sign_in: SignInServiceDep,
     sessions: SessionServiceDep,
-) -> TokenRead:
+    credentials: CredentialsDep,
+) -> Response:
     """Sign in with a password and a second factor, or refresh (RFC 6749, sections 4.3 and 6)."""
-    response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
+    headers, includes_user = NOT_KEPT, form.includes_user
     if form.grant_type == "refresh_token":
-        return await sessions.refresh(form.required("refresh_token"), form.scope, client)
-    signed_in = await sign_in.with_form(form, client, device.tokens)
-    response.headers.update(device.remember(signed_in.device_token))
-    return signed_in.tokens
+        tokens = await sessions.refresh(form.required("refresh_token"), form.scope, client)
+        account = await credentials.account_of(tokens) if includes_user else None
+    else:
+        tokens, device_token, account = await sign_in.with_form(form, client, device.tokens)
+        headers = headers | device.remember(device_token)
+    document = tokens.model_dump()
+    if includes_user:
+        document["user"] = account
+    return DocumentResponse(document, headers=headers)
 
 
 @router.post("/logout", status_code=204, response_class=Response)

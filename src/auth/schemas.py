@@ -19,7 +19,7 @@ from src.auth.passwords import MAX_LENGTH, MIN_LENGTH, normalize_password, weakn
 from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import Input, Output, left_out
-from src.users.schemas import DisplayName, Email, NewEmail, Username
+from src.users.schemas import DisplayName, Email, NewEmail, Username, UserRead
 from src.validation_settings import validation_settings
 
 EXAMPLE_PASSWORD = "correct horse battery staple"
@@ -108,6 +108,9 @@ class EmailConfirm(Input):
     token: LinkToken
     registration_secret: Annotated[str, Field(max_length=200)] | None = None
     password: Password | None = None
+    sign_in: Annotated[
+        bool, Field(description="Sign in by the same proof: the answer has tokens")
+    ] = False
 
 
 class AccountNamed(Input):
@@ -183,6 +186,12 @@ class WebTokenRead(Output):
     scope: str
 
 
+class WebSessionRead(WebTokenRead):
+    """The same with the account of `GET /users/me`; null if the scopes do not allow to read it."""
+
+    user: UserRead | None
+
+
 class TokenRead(Output):
     """A successful token response (RFC 6749, section 5.1)."""
 
@@ -191,3 +200,9 @@ class TokenRead(Output):
     expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
     refresh_token: str
     scope: str
+
+
+class SessionTokenRead(TokenRead):
+    """The same with the account of `GET /users/me`; null if the scopes do not allow to read it."""
+
+    user: UserRead | None

@@ -34,10 +34,11 @@ from src.config import Settings
 from src.database import Database
 from src.ids import uuid7
 from src.permissions import SCOPES, scopes_of
-from src.shapes import Shape
+from src.shapes import Document, Shape
 from src.statements import Read
 from src.users.emails import normalize_email
 from src.users.models import User
+from src.users.service import ACCOUNT
 
 _user_to_sign_in = Read(
     Shape(
@@ -56,10 +57,14 @@ _user_to_sign_in = Read(
 
 
 class SignedIn(NamedTuple):
-    """The tokens, and what shows next time that this device has signed in before."""
+    """The tokens, and what shows next time that this device has signed in before.
+
+    `account` is the user's own document, if the scopes allow to read it.
+    """
 
     tokens: TokenRead
     device_token: str
+    account: Document | None
 
 
 class SignInService:
@@ -207,6 +212,23 @@ class SignInService:
         await self._backoff.clear(self._session, guessers)
         return await self._open(user, granted, client, device_id)
 
+    async def with_confirmation(
+        self, user_id: UUID, client: Client, device_tokens: Sequence[str]
+    ) -> SignedIn | None:
+        """A new session for who has just confirmed an account with a proof that it is his.
+
+        None for an account with a second factor: the proof is in place of the password alone.
+
+        Raises:
+            InvalidGrantError: the account is disabled.
+            InvalidScopeError: the client may have no scope that the user has.
+        """
+        user = await self._locked(user_id)
+        if user.mfa_enabled:
+            return None
+        device_id = self._known_device(device_tokens, _salt_of(user))
+        return await self._open(user, _granted(None, user, client), client, device_id)
+
     async def _open(
         self,
         user: User,
@@ -229,7 +251,8 @@ class SignInService:
             self._seconds_of_end(DEVICE_LIFETIME),
             _salt_of(user),
         )
-        return SignedIn(tokens, device_token)
+        account = ACCOUNT.of_entity(user) if "profile:read" in scope.split() else None
+        return SignedIn(tokens, device_token, account)
 
     async def _locked(self, user_id: UUID) -> User:
         """The active user.

@@ -116,6 +116,17 @@ class TokenRequest:
         """The requested scope."""
         return self.parameters.get("scope")
 
+    @property
+    def includes_user(self) -> bool:
+        """Whether the answer is to have the user's account.
+
+        Raises:
+            InvalidTokenRequestError: it is to have something else.
+        """
+        if self.parameters.get("include", "user") != "user":
+            raise InvalidTokenRequestError("The parameter include takes user only")
+        return "include" in self.parameters
+
     def required(self, name: str) -> str:
         """The value of a parameter.
 

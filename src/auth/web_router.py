@@ -7,14 +7,15 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
-from src.auth.dependencies import SessionServiceDep, SignInServiceDep
+from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
 from src.auth.devices import DeviceDep
 from src.auth.origins import require_own_origin
-from src.auth.schemas import TokenRead, WebTokenRead
+from src.auth.schemas import TokenRead, WebSessionRead, WebTokenRead
 from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
 from src.config import Settings
 from src.dependencies import SettingsDep
-from src.responses import DocumentResponse
+from src.responses import NOT_KEPT, DocumentResponse
+from src.shapes import Document
 
 MAX_SIGNED_OUT = 10  # sessions at once: no browser has more cookies of ours than one
 
@@ -28,8 +29,10 @@ async def sign_in(
     """Sign in with a password, and a second factor; the refresh token goes into a cookie."""
     form = await read_web_sign_in(request)
     REFRESH.read(request, settings)  # what the first refresh would refuse is refused now
-    signed_in = await sign_in_service.with_form(form, public_client(form), device.tokens)
-    response = _tokens_with_cookie(signed_in.tokens, settings)
+    included, client = form.includes_user, public_client(form)
+    signed_in = await sign_in_service.with_form(form, client, device.tokens)
+    user = {"user": signed_in.account} if included else {}
+    response = _tokens_with_cookie(signed_in.tokens, settings, **user)
     for name, value in device.remember(signed_in.device_token).items():
         response.headers.append(name, value)
     return response
@@ -44,6 +47,23 @@ async def refresh(request: Request, settings: SettingsDep, sessions: SessionServ
     refresh_token = REFRESH.read(request, settings) or ""
     tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
     return _tokens_with_cookie(tokens, settings)
+
+
+@router.get("/session", response_model=WebSessionRead | None)
+async def read_session(
+    request: Request,
+    settings: SettingsDep,
+    sessions: SessionServiceDep,
+    credentials: CredentialsDep,
+) -> Response:
+    """Who is signed in here, with a new access token as from `refresh`, or `null`."""
+    refresh_token = REFRESH.read(request, settings)
+    try:
+        tokens = await sessions.refresh(refresh_token or "", None, PUBLIC_CLIENT)
+    except InvalidGrantError:
+        cleared = {} if refresh_token is None else REFRESH.clear(settings)
+        return DocumentResponse(None, headers=NOT_KEPT | cleared)
+    return _tokens_with_cookie(tokens, settings, user=await credentials.account_of(tokens))
 
 
 @router.post("/logout", status_code=204, response_class=Response)
@@ -64,7 +84,9 @@ async def sign_out(
     return Response(status_code=204, headers=headers)
 
 
-def _tokens_with_cookie(tokens: TokenRead, settings: Settings) -> Response:
+def _tokens_with_cookie(
+    tokens: TokenRead, settings: Settings, **included: Document | None
+) -> Response:
     cookie = REFRESH.set(settings, tokens.refresh_token, settings.session_idle_lifetime)
-    headers = {"Cache-Control": "no-store", "Pragma": "no-cache", **cookie}
-    return DocumentResponse(tokens.model_dump(exclude={"refresh_token"}), headers=headers)
+    document = tokens.model_dump(exclude={"refresh_token"}) | included
+    return DocumentResponse(document, headers=NOT_KEPT | cookie)

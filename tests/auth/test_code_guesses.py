@@ -22,8 +22,14 @@ Change = Callable[[Account, Phone, list[str]], Awaitable[httpx.Response]]
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A proxy tells addresses."""
-    return settings.model_copy(update={"trusted_proxies": [ip_network("127.0.0.1/32")]})
+    """A proxy tells addresses, and a slow machine turns nobody away."""
+    return settings.model_copy(
+        update={
+            "trusted_proxies": [ip_network("127.0.0.1/32")],
+            "password_queue": 1000,
+            "database_wait_seconds": 60.0,
+        }
+    )
 
 
 @pytest.fixture
