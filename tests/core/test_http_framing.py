@@ -237,6 +237,25 @@ async def test_a_body_that_is_not_in_chunks_is_refused(port: int, chunks: bytes)
     assert (answer.status, answer.closes) == (400, True)
 
 
+@pytest.mark.parametrize("pause", [0, 0.02], ids=["at once", "later"])
+async def test_a_request_that_is_refused_for_its_body_did_nothing(pause: float) -> None:
+    """Or, once it is done without a look at the body, its client is told so."""
+    done = 0
+
+    async def delete(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal done
+        await asyncio.sleep(0.05)
+        done += 1
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(delete) as server:
+        sent = request(CHUNKED, b"DELETE / HTTP/1.1"), b"nonsense\r\n" + SMUGGLED
+        pieces = sent if pause else (b"".join(sent),)
+        [answer] = answers_in(await converse(port_of(server), *pieces, pause=pause))
+    assert (answer.status, answer.closes, done) == ((204, True, 1) if pause else (400, True, 0))
+
+
 async def test_extensions_and_trailers_end_no_request_and_ask_for_nothing(port: int) -> None:
     body = b'3;a=b;c="d"\r\nabc\r\n0;x\r\nX-Trailer: y\r\n%b\r\n' % UPGRADE
     sent = request(CHUNKED) + body + SMUGGLED + request(b"Connection: close\r\n")
