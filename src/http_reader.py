@@ -71,6 +71,11 @@ class RequestReader:
             AppError: what follows cannot be read, or must not.
         """
         self._overhead += len(data)
+        self._parse(data)
+        if self._overhead > MAX_HEAD_BYTES:
+            raise HeadTooLargeError
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -79,15 +84,13 @@ class RequestReader:
             )
             # The same headers, but those that ask for the upgrade; the parser ends where they do.
             headers = b"".join(b"%b: %b\r\n" % header for header in self._checked)
-            self.feed(b"POST / HTTP/1.1\r\nConnection: close\r\n%b\r\n" % headers)
-            self.feed(data[upgrade.args[0] :])
+            self._parse(b"POST / HTTP/1.1\r\nConnection: close\r\n%b\r\n" % headers)
+            self._parse(data[upgrade.args[0] :])
         except httptools.HttpParserInvalidMethodError:
             raise unknown_method(data) from None
         except httptools.HttpParserError as error:
             cause = error.__context__
             raise cause if isinstance(cause, AppError) else MalformedRequestError() from None
-        if self._overhead > MAX_HEAD_BYTES:
-            raise HeadTooLargeError
 
     def stop(self) -> None:
         """Read nothing more, and drop what was read."""

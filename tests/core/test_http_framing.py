@@ -121,6 +121,13 @@ async def test_a_request_that_asks_for_an_upgrade_is_answered_with_its_whole_bod
         assert answer.closes
 
 
+async def test_a_long_body_that_comes_with_an_upgrade_in_one_read_is_taken(port: int) -> None:
+    body = b"x" * 200_000
+    sent = request(UPGRADE + b"Content-Length: %d\r\n" % len(body)) + body
+    [answer] = answers_in(await converse(port, sent))
+    assert answer.seen == f"POST / {len(body)} {crc32(body)}"
+
+
 async def test_an_upgrade_offered_without_a_body_is_answered(port: int) -> None:
     sent = request(UPGRADE, b"GET /a HTTP/1.1")
     [answer] = answers_in(await converse(port, sent, SMUGGLED, pause=0.02))
