@@ -192,6 +192,21 @@ async def test_an_upgrade_with_a_bad_body_is_no_other_request(port: int, body: b
         (400, request(b"", b"GET /a b HTTP/1.1")),
         (400, request(b"", b"GET /\xff HTTP/1.1")),
         (400, request(b"", b"GET a:80 HTTP/1.1")),
+        *(
+            (400, request(b"", b"GET %b HTTP/1.1" % target))
+            for target in (
+                b"*",
+                b"*/a",
+                b"ftp://x/",
+                b"javascript://x/",
+                b"http://a@x/",
+                b"http://@x/",
+                b"http:///",
+                b"/a#b",
+                b"/a?b#c",
+                b"/#",
+            )
+        ),
         (400, request(b"", b"GET / HTTP/1.2")),
         (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
@@ -279,6 +294,8 @@ async def test_extensions_and_trailers_end_no_request_and_ask_for_nothing(port: 
     [
         (request(b"", b"GET http://y/a?b HTTP/1.1"), "GET /a 0 0"),
         (request(b"", b"GET http://y HTTP/1.1"), "GET / 0 0"),
+        (request(b"", b"GET HTTP://[::1]:8000?a HTTP/1.1"), "GET / 0 0"),
+        (request(b"", b"GET //y/a@b HTTP/1.1"), "GET //y/a@b 0 0"),
         (request(b"", b"OPTIONS * HTTP/1.1"), "OPTIONS * 0 0"),
         (request(b"", b"GET / HTTP/1.1", b"[::1]:8000"), "GET / 0 0"),
         (request(b"Content-Length: 3\t \r\n") + b"abc", f"POST / 3 {crc32(b'abc')}"),
@@ -309,6 +326,12 @@ async def test_whoever_waits_to_send_his_body_is_told_to_or_the_connection_ends(
     # Who does not wait needs no telling.
     answers = answers_in(await converse(port, head + SMUGGLED + request(b"Connection: close\r\n")))
     assert len(answers) == 2
+
+
+async def test_clients_of_http_1_0_are_told_nothing_before_the_answer(port: int) -> None:
+    head = request(b"Expect: 100-continue\r\n" + LENGTH, b"POST / HTTP/1.0")
+    received = await converse(port, head, SMUGGLED, pause=0.05)
+    assert statuses(received) == [200]
 
 
 async def test_the_rest_of_a_body_answered_early_is_no_request(port: int) -> None:
