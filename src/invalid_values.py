@@ -85,6 +85,8 @@ class InvalidValue:
         kind, context = error["type"], error.get("ctx", {})
         if kind not in _ALL_OF_PYDANTIC:
             return cls(error["loc"], kind, context, error["msg"])
+        if kind == "string_too_short" and context["min_length"] == 1:
+            return cls(error["loc"], "text_empty")
         parameters = {
             ours: context[theirs] for theirs, ours in _LIMITS.items() if theirs in context
         }

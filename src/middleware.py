@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.config import Settings
 from src.exceptions import content_encoded, content_too_large, internal_error
 from src.logs import request_id_variable
-from src.validation_settings import validating_with
+from src.validation_settings import validation_settings
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("src.access")
@@ -63,6 +63,7 @@ class EnvelopeMiddleware:
         started_at = time.perf_counter()
         request_id = _request_id(scope["headers"])
         token = request_id_variable.set(request_id)
+        held_to = validation_settings.set(self._settings)
         method: str = scope["method"]
         scope = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
         if method == "HEAD":
@@ -87,12 +88,12 @@ class EnvelopeMiddleware:
             await send(message)
 
         try:
-            with validating_with(self._settings):
-                await self.app(scope, receive, send_completed)
+            await self.app(scope, receive, send_completed)
         finally:
             if self._access_log:
                 milliseconds = (time.perf_counter() - started_at) * 1000
                 access_logger.info("%s %s %d %.1f ms", method, path, status, milliseconds)
+            validation_settings.reset(held_to)
             request_id_variable.reset(token)
 
 

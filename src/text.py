@@ -7,6 +7,7 @@ version of Unicode adds emoji), but what only one font shows does not make a tex
 from typing import Literal, TypeAlias
 from unicodedata import normalize
 
+from anyascii import anyascii
 from regex import V1, compile  # noqa: A004 - it knows the properties of Unicode, which re does not
 
 MAX_MARKS = 8  # in a row: Tibetan stacks have as many, and more run into other lines
@@ -27,6 +28,8 @@ _NOT_TEXT = compile(r"[[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202d\u202e]--[\
 _NOT_IN_A_LINE = compile(r"[\t\u202a-\u202e\u2066-\u2069]")
 # On nothing, or too many on one letter.
 _MISPLACED_MARKS = compile(rf"\A\p{{M}}|[\p{{Mn}}\p{{Me}}]{{{MAX_MARKS + 1}}}", V1)
+_WORD = compile(r"[\p{L}\p{N}\p{M}]+")
+_NOT_IN_A_WORD = compile(r"[^a-z0-9]+")
 
 Fault: TypeAlias = Literal[
     "text_control_character", "text_line_break", "text_invisible", "text_marks"
@@ -71,6 +74,16 @@ def text_in_one_line(raw: str) -> str:
     if _NOT_IN_A_LINE.search(text):
         raise NotTextError("text_control_character")
     return text
+
+
+def ascii_words(text: str) -> list[str]:
+    """The words of a text in any script, in lower-case ASCII letters and digits.
+
+    Signs and emoji are left out: they have names in ASCII, but no sound.
+    """
+    words = _WORD.findall(normalize("NFKC", text))
+    in_ascii = (_NOT_IN_A_WORD.sub("", anyascii(word).lower()) for word in words)
+    return [word for word in in_ascii if word]
 
 
 def is_visible(text: str) -> bool:

@@ -6,19 +6,15 @@ from contextvars import ContextVar
 
 from src.config import Settings
 
-_settings: ContextVar[Settings | None] = ContextVar("validation_settings", default=None)
+# Those of the application whose request is served; None outside of one.
+validation_settings: ContextVar[Settings | None] = ContextVar("validation_settings", default=None)
 
 
 @contextmanager
 def validating_with(settings: Settings) -> Iterator[None]:
     """What is validated meanwhile, in this task, is held to these settings."""
-    token = _settings.set(settings)
+    token = validation_settings.set(settings)
     try:
         yield
     finally:
-        _settings.reset(token)
-
-
-def validation_settings() -> Settings | None:
-    """The settings of the application whose request this is; None outside of one."""
-    return _settings.get()
+        validation_settings.reset(token)

@@ -31,7 +31,7 @@ def _readable(password: str) -> str:
 
 
 def _min_length() -> int:
-    settings = validation_settings()
+    settings = validation_settings.get()
     return settings.password_min_length if settings else MIN_LENGTH
 
 

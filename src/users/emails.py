@@ -35,10 +35,9 @@ def normalize_email(address: str, *, test_environment: bool) -> str:
     except (EmailNotValidError, UnicodeError):
         raise invalid("email_invalid") from None
     local_part = unicodedata.normalize("NFC", parts.local_part.lower())
-    form = f"{local_part}@{parts.domain.lower()}"
-    if len(local_part.encode()) > MAX_LOCAL_PART_LENGTH or len(form.encode()) > MAX_EMAIL_LENGTH:
+    if len(local_part.encode()) > MAX_LOCAL_PART_LENGTH:  # which the library takes for characters
         raise invalid("email_invalid")
-    return form
+    return f"{local_part}@{parts.domain.lower()}"
 
 
 def part_of_email(written: str) -> str:

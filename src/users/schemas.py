@@ -30,7 +30,7 @@ def _username(raw: str) -> str:
 
 
 def _email(raw: str) -> str:
-    settings = validation_settings()
+    settings = validation_settings.get()
     in_tests = settings is not None and settings.environment == "test"
     return normalize_email(raw, test_environment=in_tests)
 

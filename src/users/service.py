@@ -1,8 +1,6 @@
 """Rules and queries about users."""
 
-import re
 import secrets
-import unicodedata
 from uuid import UUID
 
 from sqlalchemy import bindparam
@@ -14,6 +12,7 @@ from src.pool import Pool
 from src.responses import IfMatch
 from src.shapes import Column, Constant, Document, Fields, Shape
 from src.statements import Read
+from src.text import ascii_words
 from src.users.models import User
 from src.users.schemas import UserUpdate
 
@@ -107,7 +106,5 @@ class UserService:
 
 def suggest_username(display_name: str | None) -> str:
     """A username made from the name if there is one, with a random end so that it is free."""
-    name = unicodedata.normalize("NFKD", display_name or "")
-    plain = name.encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].rstrip("-")
-    return f"{stem or 'user'}-{secrets.token_hex(5)}"
+    stem = "-".join(ascii_words(display_name or ""))[:20].rstrip("-") or "user"
+    return f"{stem}-{secrets.token_hex(5)}"

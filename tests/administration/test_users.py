@@ -115,6 +115,18 @@ async def test_filters_narrow_the_list(
         ), filters
 
 
+async def test_text_is_found_in_any_form_of_it(
+    client: httpx.AsyncClient, app: FastAPI, admin: Account, ann: Account
+) -> None:
+    values = {"display_name": "Zo\u00eb \u0419", "email": "zo\u00eb@b\u00fccher.test"}
+    await execute(app, update(User).where(User.username == "ann").values(values))
+    for words in ("zo\u00eb \u0439", "ZOE\u0308 \u0418\u0306", "zoe\u0308@", "\u00cb@bu\u0308ch"):
+        assert await users(client, admin, q=words) == ["ann"], words
+    for words in ("xn--bcher-kva.test", "ZO\u00cb@XN--BCHER-KVA.TEST", "B\u00dcCHER.TEST"):
+        assert await users(client, admin, q=words) == ["ann"], words
+    assert await users(client, admin, q="xn--bcher") == []
+
+
 async def test_the_list_comes_page_by_page(
     client: httpx.AsyncClient, accounts: Accounts, admin: Account, clock: FrozenClock
 ) -> None:

@@ -24,10 +24,10 @@ def free_port() -> int:
 
 
 def environment(database_url: str, data_dir: Path, **variables: str) -> dict[str, str]:
-    """The environment of a local set-up on the test's database."""
+    """The environment of a process on the test's database."""
     return {
         "PATH": os.environ["PATH"],
-        "ENVIRONMENT": "local",
+        "ENVIRONMENT": "test",
         "DATABASE_URL": database_url,
         "DATA_DIR": str(data_dir),
         "BCRYPT_ROUNDS": "4",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from src.users.emails import normalize_email as normalize
+from src.users.emails import part_of_email
 
 CYRILLIC = "\u0430\u043d\u043d\u0430@\u043f\u043e\u0447\u0442\u0430.\u0440\u0444"
 SPELLINGS = {
@@ -46,6 +47,8 @@ NO_MAILBOXES += [
 ]
 NO_MAILBOXES += ["a..nn@x.test", "ann@" + "a." * 200 + "test", "a" * 300 + "@x.test"]
 normalize_email = partial(normalize, test_environment=True)
+TOO_LONG = ["a" * 65 + "@x.test", "\u0439" * 33 + "@x.test", "a" * 64 + "@" + "b" * 63 + ".c" * 64]
+TOO_LONG += ["\u0439" * 32 + "@" + ("\u0439" * 40 + ".") * 5 + "test", "a\u0301\u0316" * 100_000]
 LETTERS = st.characters(categories=["L", "N", "M"])
 
 
@@ -72,6 +75,39 @@ def test_different_mailboxes_stay_apart(one: str, another: str) -> None:
 def test_what_is_no_mailbox_is_refused(text: str) -> None:
     with pytest.raises(PydanticCustomError, match="not a valid e-mail address"):
         normalize_email(text)
+
+
+@pytest.mark.parametrize("text", TOO_LONG, ids=len)
+def test_what_smtp_cannot_carry_is_refused(text: str) -> None:
+    with pytest.raises(PydanticCustomError):
+        normalize_email(text)
+
+
+def test_lengths_count_octets_of_the_form() -> None:
+    for local in ("a" * 64, "\u0439" * 32, "e\u0301" * 32, "\u0439".upper() * 32):
+        assert normalize_email(f"{local}@x.test")
+    longest = "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "c.test"
+    assert len(normalize_email(longest)) == 254
+    with pytest.raises(PydanticCustomError):
+        normalize_email(longest.replace("c.", "cc."))
+
+
+def test_names_where_no_mail_gets_are_for_tests_only() -> None:
+    for address in ("ann@example.com", "ann@mail.example", "ann@b\u00fccher.ch"):
+        assert normalize(address, test_environment=False) == address
+    with pytest.raises(PydanticCustomError):
+        normalize("ann@x.test", test_environment=False)
+    for address in ("ann@x.invalid", "ann@x.localhost", "ann@localhost", "ann@x.local"):
+        for test_environment in (True, False):
+            with pytest.raises(PydanticCustomError):
+                normalize(address, test_environment=test_environment)
+
+
+def test_a_part_of_an_address_is_found_as_it_is_stored() -> None:
+    for part in ("@b\u00fccher.", "@BU\u0308CHER.", "@xn--bcher-kva.", "@XN--BCHER-KVA."):
+        assert part_of_email(part) == "@b\u00fccher."
+    for part in ("xn--", "xn--b", "xn--a-", "a@xn--b\u00fc", "%_"):
+        assert part_of_email(part) == part
 
 
 @given(

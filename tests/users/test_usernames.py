@@ -9,7 +9,8 @@ from src.users.service import suggest_username
 STEMS = {
     None: "user",
     "": "user",
-    "\u0410\u043d\u043d\u0430": "user",
+    "\u0410\u043d\u043d\u0430 \u041a.": "anna-k",
+    "\U0001f40e": "user",
     "  Ann O\u0301 Neill! ": "ann-o-neill",
     "A" * 80: "a" * 20,
     "Ann of the nineteen-ninety": "ann-of-the-nineteen",
