@@ -9,6 +9,7 @@ from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
 from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
 from src.auth.devices import DeviceDep
+from src.auth.exceptions import InvalidGrantError
 from src.auth.origins import require_own_origin
 from src.auth.schemas import TokenRead, WebSessionRead, WebTokenRead
 from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
@@ -22,7 +23,9 @@ MAX_SIGNED_OUT = 10  # sessions at once: no browser has more cookies of ours tha
 router = APIRouter(prefix="/auth/web", tags=["auth"], dependencies=[Depends(require_own_origin)])
 
 
-@router.post("/login", response_model=WebTokenRead, openapi_extra=WEB_SIGN_IN_SCHEMA)
+@router.post(
+    "/login", response_model=WebTokenRead | WebSessionRead, openapi_extra=WEB_SIGN_IN_SCHEMA
+)
 async def sign_in(
     request: Request, settings: SettingsDep, device: DeviceDep, sign_in_service: SignInServiceDep
 ) -> Response:
@@ -57,12 +60,11 @@ async def read_session(
     credentials: CredentialsDep,
 ) -> Response:
     """Who is signed in here, with a new access token as from `refresh`, or `null`."""
-    refresh_token = REFRESH.read(request, settings)
     try:
-        tokens = await sessions.refresh(refresh_token or "", None, PUBLIC_CLIENT)
+        refresh_token = REFRESH.read(request, settings) or ""
+        tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
     except InvalidGrantError:
-        cleared = {} if refresh_token is None else REFRESH.clear(settings)
-        return DocumentResponse(None, headers=NOT_KEPT | cleared)
+        return DocumentResponse(None, headers=NOT_KEPT)
     return _tokens_with_cookie(tokens, settings, user=await credentials.account_of(tokens))
 
 
