@@ -9,6 +9,7 @@ from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
 from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
 from src.auth.devices import DeviceDep
+from src.auth.exceptions import InvalidGrantError
 from src.auth.origins import require_own_origin
 from src.auth.schemas import TokenRead, WebSessionRead, WebTokenRead
 from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
@@ -57,12 +58,11 @@ async def read_session(
     credentials: CredentialsDep,
 ) -> Response:
     """Who is signed in here, with a new access token as from `refresh`, or `null`."""
-    refresh_token = REFRESH.read(request, settings)
+    refresh_token = REFRESH.read(request, settings) or ""
     try:
-        tokens = await sessions.refresh(refresh_token or "", None, PUBLIC_CLIENT)
+        tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
     except InvalidGrantError:
-        cleared = {} if refresh_token is None else REFRESH.clear(settings)
-        return DocumentResponse(None, headers=NOT_KEPT | cleared)
+        return DocumentResponse(None, headers=NOT_KEPT)
     return _tokens_with_cookie(tokens, settings, user=await credentials.account_of(tokens))
 
 

@@ -190,7 +190,7 @@ class TestWebSession:
         assert "set-cookie" not in answer.headers
         answer = await browser.get(SESSION, headers={"Cookie": f"{COOKIE}=x"})
         assert (answer.status_code, answer.json()) == (200, None)
-        assert answer.headers["set-cookie"].startswith(f"{COOKIE}=; ")
+        assert "set-cookie" not in answer.headers  # it may be that of a newer sign-in by then
 
     async def test_a_spent_cookie_ends_the_session_here_too(
         self, browser: httpx.AsyncClient, app: FastAPI, accounts: Accounts, clock: FrozenClock
