@@ -101,7 +101,8 @@ def encoded(
 ) -> bytes:
     """The answer that ends a connection: a problem document, or `silent`, its head alone."""
     request_id = new_request_id()
-    answer = answer_to(error, {"headers": [], "path": path, "state": {"request_id": request_id}})
+    state = {"request_id": request_id, "public_path": ""}  # the settings are the application's
+    answer = answer_to(error, {"headers": [], "path": path, "state": state})
     headers = [
         *answer_headers,
         *answer.raw_headers,

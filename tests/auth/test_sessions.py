@@ -225,7 +225,8 @@ async def test_reuse_is_told_to_the_owner_and_the_auditor_once(
 ) -> None:
     living = await accounts.sign_in("ann")
     reused = await current_id(client, ann)
-    pair(await refresh(client, ann.refresh_token))
+    access, _ = pair(await refresh(client, ann.refresh_token))
+    assert (await whoami(client, access)).status_code == 200
     clock.advance(timedelta(seconds=11))
     answers = await asyncio.gather(*(refresh(client, ann.refresh_token) for _ in range(8)))
     assert {code(answer) for answer in answers} == {INVALID_GRANT}

@@ -156,9 +156,9 @@ async def test_an_upgrade_with_a_bad_body_is_no_other_request(port: int, body: b
         (400, request(CHUNKED + LENGTH)),
         (400, request(CHUNKED + b"Content-Length: 0\r\n")),
         (400, request(CHUNKED + CHUNKED)),
-        (400, request(CHUNKED, b"POST / HTTP/1.0")),
+        (400, request(CHUNKED, b"POST / HTTP/1.0") + IN_CHUNKS),
         *(
-            (400, request(b"Transfer-Encoding: %b\r\n" % coding))
+            (400, request(b"Transfer-Encoding: %b\r\n" % coding) + IN_CHUNKS)
             for coding in (
                 b"chunked, identity",
                 b"identity, chunked",
