@@ -31,7 +31,7 @@ TokenName = Annotated[str, Text(80), Field(examples=["Backup script"])]
 
 
 def _bound_by_the_setting(schema: dict[str, Any]) -> None:
-    if settings := validation_settings():
+    if settings := validation_settings.get():
         schema["maximum"] = min(MAX_DAYS, settings.personal_token_lifetime.days)
 
 
