@@ -15,6 +15,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 
+from src.exceptions import AppError
 from src.http_outlet import Outlet
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ class Exchange:
         self.whole = False
         self.answered = False
         self.gone = False
+        self.is_cut = False
+        self.refusal: AppError | None = None
         self.begun = False  # the answer, on the wire
         self.size = 0
         self.buffered = 0
@@ -99,6 +102,15 @@ class Exchange:
         self.whole = True
         self._changed.set()
 
+    def cut(self, refusal: AppError | None) -> None:
+        """The rest of its body will not be read.
+
+        What the application does without the body stays done, and is answered. If it asks for more,
+        or was not begun, the client gets the refusal, or nothing.
+        """
+        self.is_cut, self.refusal, self.last = True, refusal, True
+        self._drop()
+
     def leave(self) -> None:
         """The client is gone, or will not be answered."""
         self.gone = True
@@ -107,7 +119,8 @@ class Exchange:
     async def run(self, app: ASGIApp) -> None:
         """Let the application answer."""
         try:
-            await app(self.scope, self.receive, self.send)
+            if not self.is_cut:
+                await app(self.scope, self.receive, self.send)
         except Exception:
             logger.exception("the application failed")
         finally:
@@ -119,10 +132,12 @@ class Exchange:
         if self._expects_continue and not (self.buffered or self.whole or self.over):
             self._expects_continue = False
             self._connection.transport.write(_CONTINUE)
-        while not self.over and (self._delivered or not (self.buffered or self.whole)):
+        while not (self.over or self.is_cut or self._has_news):
             self._connection.resume_reading(self)
             self._changed.clear()
             await self._changed.wait()
+        if self.is_cut and not self.over:
+            self._connection.failed(self)
         if self.over:
             return {"type": "http.disconnect"}
         body = b"".join(self._pieces)
@@ -156,6 +171,10 @@ class Exchange:
             self.answered = True
             self._drop()
             self._connection.answered(self)
+
+    @property
+    def _has_news(self) -> bool:
+        return not self._delivered and bool(self.buffered or self.whole)
 
     def _drop(self) -> None:
         self._pieces.clear()

@@ -215,8 +215,9 @@ class HttpProtocol(asyncio.Protocol):
         """Say so, if nothing was said, and close."""
         self.received.release(exchange.size)
         exchange.leave()
-        if not exchange.begun:
-            self._refuse(InternalError(), exchange.scope["method"])
+        refusal = exchange.refusal if exchange.is_cut else InternalError()
+        if refusal and not exchange.begun:
+            self._refuse(refusal, exchange.scope["method"], exchange.scope["path"])
         self._finish()
 
     # What uvicorn calls
@@ -283,20 +284,21 @@ class HttpProtocol(asyncio.Protocol):
             self._deaf = True
             if newest and not newest.whole and self._queue:
                 self._queue.pop()
-            if running and running.whole:
-                (self._queue[-1] if self._queue else running).last = True
+            if running:
                 self._drop_request()
                 self._expect(0)
+                if running.whole:
+                    (self._queue[-1] if self._queue else running).last = True
+                else:
+                    running.cut(refusal)
             else:
-                if refusal and not self._discards and not (running and running.begun):
-                    self._refuse(refusal, self._reader.method)
-                if running:
-                    running.leave()
+                if refusal and not self._discards:
+                    self._refuse(refusal, self._reader.method, self._reader.path)
                 self._finish()
         return running is not None and not running.over
 
-    def _refuse(self, refusal: AppError, method: str) -> None:
-        path, silent = self._reader.path, method == "HEAD"
+    def _refuse(self, refusal: AppError, method: str, path: str) -> None:
+        silent = method == "HEAD"
         self.transport.write(encoded(refusal, self.answer_headers, path, silent=silent))
 
     def _finish(self) -> None:

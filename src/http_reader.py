@@ -71,6 +71,11 @@ class RequestReader:
             AppError: what follows cannot be read, or must not.
         """
         self._overhead += len(data)
+        self._parse(data)
+        if self._overhead > MAX_HEAD_BYTES:
+            raise HeadTooLargeError
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -79,15 +84,13 @@ class RequestReader:
             )
             # The same headers, but those that ask for the upgrade; the parser ends where they do.
             headers = b"".join(b"%b: %b\r\n" % header for header in self._checked)
-            self.feed(b"POST / HTTP/1.1\r\nConnection: close\r\n%b\r\n" % headers)
-            self.feed(data[upgrade.args[0] :])
+            self._parse(b"POST / HTTP/1.1\r\nConnection: close\r\n%b\r\n" % headers)
+            self._parse(data[upgrade.args[0] :])
         except httptools.HttpParserInvalidMethodError:
             raise unknown_method(data) from None
         except httptools.HttpParserError as error:
             cause = error.__context__
             raise cause if isinstance(cause, AppError) else MalformedRequestError() from None
-        if self._overhead > MAX_HEAD_BYTES:
-            raise HeadTooLargeError
 
     def stop(self) -> None:
         """Read nothing more, and drop what was read."""
@@ -116,7 +119,7 @@ class RequestReader:
         parser, headers, self._headers = self._parser, self._headers, []  # trailers are no headers
         method = self._method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
-        check_head(method, version, self._checked)
+        check_head(method, self._url, version, self._checked)
         url = httptools.parse_url(self._url)
         raw_path = url.path or b"/"
         scope = {
@@ -130,7 +133,8 @@ class RequestReader:
         self._receiver.head(
             scope,
             last=version == "1.0" or not parser.should_keep_alive() or parser.should_upgrade(),
-            expects_continue=any(name == b"expect" for name, _ in self._checked),
+            expects_continue=version == "1.1"
+            and any(name == b"expect" for name, _ in self._checked),
         )
 
     def on_body(self, data: bytes) -> None:

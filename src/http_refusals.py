@@ -14,6 +14,7 @@ from src.middleware import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, new_reques
 CHECKED_NAMES = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 # No commas and the like, which no name has: two Hosts could be joined by one.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+_TARGET = re.compile(rb"(?i)(?:https?://[^/?#@]+(?=[/?]|$)|/)[^#]*")
 _REQUEST_LINE = re.compile(rb"(?m)^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r$")
 
 
@@ -65,8 +66,8 @@ class InternalError(AppError):
     title = "Something went wrong on our side"
 
 
-def check_head(method: str, version: str, checked: Headers) -> None:
-    """Look at what decides where a request ends (RFC 9112, sections 3.2 and 6.1).
+def check_head(method: str, target: bytes, version: str, checked: Headers) -> None:
+    """Look at what decides where a request ends, and whom it is for (RFC 9112, sections 3.2, 6.1).
 
     `checked` are its headers of `CHECKED_NAMES`.
 
@@ -77,6 +78,8 @@ def check_head(method: str, version: str, checked: Headers) -> None:
         raise UnknownVersionError
     if method == "CONNECT":
         raise UnknownMethodError
+    if not _TARGET.fullmatch(target) and (method, target) != ("OPTIONS", b"*"):
+        raise MalformedRequestError("The target is neither a path nor a URL of HTTP")
     found = dict(checked)
     host, coding = found.get(b"host"), found.get(b"transfer-encoding")
     if len(found) != len(checked):

@@ -121,6 +121,13 @@ async def test_a_request_that_asks_for_an_upgrade_is_answered_with_its_whole_bod
         assert answer.closes
 
 
+async def test_a_long_body_that_comes_with_an_upgrade_in_one_read_is_taken(port: int) -> None:
+    body = b"x" * 200_000
+    sent = request(UPGRADE + b"Content-Length: %d\r\n" % len(body)) + body
+    [answer] = answers_in(await converse(port, sent))
+    assert answer.seen == f"POST / {len(body)} {crc32(body)}"
+
+
 async def test_an_upgrade_offered_without_a_body_is_answered(port: int) -> None:
     sent = request(UPGRADE, b"GET /a HTTP/1.1")
     [answer] = answers_in(await converse(port, sent, SMUGGLED, pause=0.02))
@@ -185,6 +192,21 @@ async def test_an_upgrade_with_a_bad_body_is_no_other_request(port: int, body: b
         (400, request(b"", b"GET /a b HTTP/1.1")),
         (400, request(b"", b"GET /\xff HTTP/1.1")),
         (400, request(b"", b"GET a:80 HTTP/1.1")),
+        *(
+            (400, request(b"", b"GET %b HTTP/1.1" % target))
+            for target in (
+                b"*",
+                b"*/a",
+                b"ftp://x/",
+                b"javascript://x/",
+                b"http://a@x/",
+                b"http://@x/",
+                b"http:///",
+                b"/a#b",
+                b"/a?b#c",
+                b"/#",
+            )
+        ),
         (400, request(b"", b"GET / HTTP/1.2")),
         (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
@@ -237,6 +259,25 @@ async def test_a_body_that_is_not_in_chunks_is_refused(port: int, chunks: bytes)
     assert (answer.status, answer.closes) == (400, True)
 
 
+@pytest.mark.parametrize("pause", [0, 0.02], ids=["at once", "later"])
+async def test_a_request_that_is_refused_for_its_body_did_nothing(pause: float) -> None:
+    """Or, once it is done without a look at the body, its client is told so."""
+    done = 0
+
+    async def delete(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal done
+        await asyncio.sleep(0.05)
+        done += 1
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(delete) as server:
+        sent = request(CHUNKED, b"DELETE / HTTP/1.1"), b"nonsense\r\n" + SMUGGLED
+        pieces = sent if pause else (b"".join(sent),)
+        [answer] = answers_in(await converse(port_of(server), *pieces, pause=pause))
+    assert (answer.status, answer.closes, done) == ((204, True, 1) if pause else (400, True, 0))
+
+
 async def test_extensions_and_trailers_end_no_request_and_ask_for_nothing(port: int) -> None:
     body = b'3;a=b;c="d"\r\nabc\r\n0;x\r\nX-Trailer: y\r\n%b\r\n' % UPGRADE
     sent = request(CHUNKED) + body + SMUGGLED + request(b"Connection: close\r\n")
@@ -253,6 +294,8 @@ async def test_extensions_and_trailers_end_no_request_and_ask_for_nothing(port: 
     [
         (request(b"", b"GET http://y/a?b HTTP/1.1"), "GET /a 0 0"),
         (request(b"", b"GET http://y HTTP/1.1"), "GET / 0 0"),
+        (request(b"", b"GET HTTP://[::1]:8000?a HTTP/1.1"), "GET / 0 0"),
+        (request(b"", b"GET //y/a@b HTTP/1.1"), "GET //y/a@b 0 0"),
         (request(b"", b"OPTIONS * HTTP/1.1"), "OPTIONS * 0 0"),
         (request(b"", b"GET / HTTP/1.1", b"[::1]:8000"), "GET / 0 0"),
         (request(b"Content-Length: 3\t \r\n") + b"abc", f"POST / 3 {crc32(b'abc')}"),
@@ -283,6 +326,12 @@ async def test_whoever_waits_to_send_his_body_is_told_to_or_the_connection_ends(
     # Who does not wait needs no telling.
     answers = answers_in(await converse(port, head + SMUGGLED + request(b"Connection: close\r\n")))
     assert len(answers) == 2
+
+
+async def test_clients_of_http_1_0_are_told_nothing_before_the_answer(port: int) -> None:
+    head = request(b"Expect: 100-continue\r\n" + LENGTH, b"POST / HTTP/1.0")
+    received = await converse(port, head, SMUGGLED, pause=0.05)
+    assert statuses(received) == [200]
 
 
 async def test_the_rest_of_a_body_answered_early_is_no_request(port: int) -> None:
