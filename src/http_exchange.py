@@ -129,7 +129,7 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The next piece of the body; afterwards, that the client is gone or has its answer."""
-        if self._expects_continue and not (self.buffered or self.whole or self.over):
+        if self._expects_continue and not (self.buffered or self.whole or self.over or self.begun):
             self._expects_continue = False
             self._connection.transport.write(_CONTINUE)
         while not (self.over or self.is_cut or self._has_news):

@@ -17,6 +17,7 @@ from src.http_refusals import (
 )
 
 MAX_HEAD_BYTES = 64 * 1024  # and as many between or after the chunks of a body
+MAX_HEADERS = 100  # each takes much more memory than it has bytes
 
 
 class Receiver(Protocol):
@@ -110,6 +111,8 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
         name, value = name.lower(), value.rstrip(b" \t")
+        if len(self._headers) == MAX_HEADERS:
+            raise HeadTooLargeError
         if name in CHECKED_NAMES:
             self._checked.append((name, value))
         self._headers.append((name, value))
@@ -147,4 +150,5 @@ class RequestReader:
         if not self._parser.should_upgrade():
             self._overhead = 0
             self.in_request = False
+            self._url, self._headers, self._checked = b"", [], []
             self._receiver.ends()

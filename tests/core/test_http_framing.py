@@ -328,6 +328,19 @@ async def test_whoever_waits_to_send_his_body_is_told_to_or_the_connection_ends(
     assert len(answers) == 2
 
 
+async def test_nobody_is_told_to_send_his_body_in_the_middle_of_an_answer() -> None:
+    async def read_late(_scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+        await receive()
+        await send({"type": "http.response.body", "body": b"def"})
+
+    async with serving(read_late) as server:
+        head = request(b"Expect: 100-continue\r\n" + LENGTH)
+        [answer] = answers_in(await converse(port_of(server), head, SMUGGLED, pause=0.05))
+    assert (answer.body, answer.closes) == (b"abcdef", True)
+
+
 async def test_clients_of_http_1_0_are_told_nothing_before_the_answer(port: int) -> None:
     head = request(b"Expect: 100-continue\r\n" + LENGTH, b"POST / HTTP/1.0")
     received = await converse(port, head, SMUGGLED, pause=0.05)

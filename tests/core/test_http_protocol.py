@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from src import http_outlet, http_protocol
 from src.http_protocol import MAX_PIPELINED, HttpProtocol
-from src.http_reader import MAX_HEAD_BYTES
+from src.http_reader import MAX_HEAD_BYTES, MAX_HEADERS
 from tests.core.raw_http import connect, converse, port_of, serving, statuses, until_open
 from tests.support import PATIENCE_SECONDS
 
@@ -92,6 +92,17 @@ async def test_a_head_without_end_is_refused(port: int) -> None:
 async def test_trailers_without_end_are_refused(port: int, trailers: bytes) -> None:
     pieces = (CHUNKED + b"0\r\na: b\r\na: ", trailers, trailers)
     assert statuses(await converse(port, *pieces, pause=0.05)) == [431]
+
+
+async def test_more_headers_than_anybody_sends_are_refused(port: int) -> None:
+    headers = b"".join(b"x-%d: y\r\n" % number for number in range(MAX_HEADERS - 2))
+    trailers = CHUNKED + b"0\r\n" + b"a:\r\n" * MAX_HEADERS
+    for sent, status in (
+        (ask(2, CLOSE + headers), 200),
+        (ask(2, CLOSE + headers + b"x: y\r\n"), 431),
+        (trailers + b"a:\r\n\r\n", 431),
+    ):
+        assert statuses(await converse(port, sent)) == [status]
 
 
 async def test_trailers_are_no_headers(port: int) -> None:
