@@ -64,6 +64,7 @@ CALLS: dict[str, list[Call]] = {
     "GET /docs": [public()],
     "GET /docs/oauth2-redirect": [public()],
     "GET /docs/swagger.js": [public()],
+    "GET /docs/redoc.js": [public()],
     "* /docs/static": [public(url="/docs/static/swagger-ui.css")],
     "GET /redoc": [public()],
     "GET /health/live": [public()],
@@ -73,6 +74,7 @@ CALLS: dict[str, list[Call]] = {
     "GET /.well-known/oauth-authorization-server{path:path}": [
         public(404, url="/.well-known/oauth-authorization-server/other")
     ],
+    "GET /.well-known/change-password": [public(303)],
     "GET /account-pages/{name}": [public(url="/account-pages/page.css")],
     "GET /confirm-email": [public()],
     "HEAD /confirm-email": [public()],
@@ -182,16 +184,16 @@ CALLS: dict[str, list[Call]] = {
         public(url=f"{API}/users/ann"),
         needs("users:manage", url=f"{API}/users/{{bob_id}}"),
     ],
-    "PATCH /api/v1/users/{user}": [
+    "PATCH /api/v1/users/{user:other}": [
         needs("users:manage", url=f"{API}/users/{{bob_id}}", json={"roles": ["moderator"]})
     ],
-    "DELETE /api/v1/users/{user}/mfa": [
+    "DELETE /api/v1/users/{user:other}/mfa": [
         needs("users:manage", url=f"{API}/users/{{bob_id}}/mfa", status=204)
     ],
-    "POST /api/v1/users/{user}/sessions/end": [
+    "POST /api/v1/users/{user:other}/sessions/end": [
         needs("users:manage", url=f"{API}/users/{{bob_id}}/sessions/end", status=204)
     ],
-    "POST /api/v1/users/{user}/password/force-reset": [
+    "POST /api/v1/users/{user:other}/password/force-reset": [
         needs("users:manage", url=f"{API}/users/{{bob_id}}/password/force-reset", status=204)
     ],
     "GET /api/v1/usernames/{username}": [public(url=f"{API}/usernames/ann")],

@@ -28,7 +28,6 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
-    op.add_column("sessions", sa.Column("unused_since", sa.TIMESTAMP(timezone=True)))
     op.add_column("signing_keys", sa.Column("signs_from", sa.TIMESTAMP(timezone=True)))
     # Triggers fire in the order of their names: this one before that of the foreign key ("RI_…"),
     # whose weaker lock of the author would be in the way of who deletes him, and he of ours.
@@ -39,6 +38,5 @@ def downgrade() -> None:
     """Undo."""
     op.execute('ALTER TRIGGER "A_count_published_posts" ON posts RENAME TO count_published_posts')
     op.drop_column("signing_keys", "signs_from")
-    op.drop_column("sessions", "unused_since")
     op.drop_column("sessions", "earlier_refreshes")
     op.drop_column("users", "device_generation")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam
 
 from src.auth.access_tokens import AccessTokens
 from src.auth.models import Session
@@ -13,16 +13,15 @@ from src.clock import Clock
 from src.database import Database
 from src.permissions import PERMISSIONS, scopes_of
 from src.security import InvalidTokenError, Principal
-from src.statements import Statement
+from src.statements import Read
 from src.users.models import User
 from src.users.service import ACCOUNT
 
 MAX_REMEMBERED_TOKENS = 10_000
 
-_user_of_living_session = Statement(
-    select(*ACCOUNT.columns, Session.unused_since)
-    .join(Session, Session.user_id == User.id)
-    .where(
+_user_of_living_session = Read(
+    ACCOUNT,
+    lambda rows: rows.join(Session, Session.user_id == User.id).where(
         # Whose it is, is compared afterwards: by a condition on the user, PostgreSQL may go through
         # all his sessions instead of looking up one.
         Session.id == bindparam("session_id"),
@@ -30,12 +29,7 @@ _user_of_living_session = Statement(
         Session.idle_expires_at > bindparam("now"),
         Session.expires_at > bindparam("now"),
         User.is_active,
-    )
-)
-_note_use = Statement(
-    update(Session)
-    .where(Session.id == bindparam("session_id"), Session.unused_since == bindparam("since"))
-    .values(unused_since=None)
+    ),
 )
 
 
@@ -46,7 +40,6 @@ class _TokenOf(NamedTuple):
     session_id: UUID
     scopes: frozenset[str]
     needs_role: bool
-    issued_at: int
     expires_at: datetime
     kid: str
 
@@ -73,19 +66,13 @@ class SessionAuthenticator:
         """
         now = self._clock.now()
         token_of = await self._verified(token, now)
-        session_id = token_of.session_id
-        rows = await _user_of_living_session.run(
-            self._database.reads, {"session_id": session_id, "now": now}
+        user = await _user_of_living_session.first(
+            self._database.reads,
+            session_id=token_of.session_id,
+            now=now,
         )
-        if not rows:
+        if user is None or user["id"] != str(token_of.user_id):
             raise InvalidTokenError
-        user, unused_since = ACCOUNT.of_row(rows[0]), rows[0]["unused_since"]
-        if user["id"] != str(token_of.user_id):
-            raise InvalidTokenError
-        if unused_since and token_of.issued_at >= int(unused_since.timestamp()):
-            # The answer of the last refresh has not got lost: its parent is spent for good.
-            parameters = {"session_id": session_id, "since": unused_since}
-            await _note_use.run(self._database.writes, parameters)
         scopes = token_of.scopes
         if token_of.needs_role:  # a role may have been taken since
             scopes &= scopes_of(user["roles"])
@@ -108,7 +95,6 @@ class SessionAuthenticator:
             claims.sid,
             scopes,
             not scopes.isdisjoint(PERMISSIONS),
-            claims.iat,
             datetime.fromtimestamp(claims.exp, UTC),
             verified.kid,
         )

@@ -32,7 +32,6 @@ _living_session = Read(
             "refresh_generation": Session.refresh_generation,
             "refreshed_at": Session.refreshed_at,
             "earlier_refreshes": Session.earlier_refreshes,
-            "unused_since": Session.unused_since,
             "idle_expires_at": Session.idle_expires_at,
             "expires_at": Session.expires_at,
         }
@@ -101,8 +100,8 @@ class IntrospectionService:
             return NOT_VALID
         refreshed_at: datetime = session["refreshed_at"]
         age = session["refresh_generation"] - token.counter
-        times, unused_since = [refreshed_at, *session["earlier_refreshes"]], session["unused_since"]
-        if age and not gets_newest(age, times, unused_since, now, self._settings.refresh_grace):
+        times = [refreshed_at, *session["earlier_refreshes"]]
+        if age and not gets_newest(age, times, now, self._settings.refresh_grace):
             return NOT_VALID
         issuer = self._settings.public_url
         return {

@@ -37,8 +37,6 @@ class Session(Identified, Base):
     earlier_refreshes: Mapped[list[datetime]] = mapped_column(
         ARRAY(TIMESTAMP(timezone=True)), server_default="{}", default=list
     )
-    # The last refresh, until an access token from it is seen: its answer may have got lost.
-    unused_since: Mapped[datetime | None]
     idle_expires_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -76,8 +76,8 @@ class SessionService:
     async def refresh(self, refresh_token: str, scope: str | None, client: Client) -> TokenRead:
         """A new token pair; the refresh token used is spent.
 
-        A spent token gets the newest one for a short grace, and its direct parent as long as nobody
-        has used that: parallel refreshes and lost answers do no harm. Any other ends the session.
+        A spent token gets the newest one for a short grace, so that parallel refreshes and lost
+        answers do no harm. After that it ends the session.
 
         Raises:
             InvalidGrantError: the token is unknown, spent, expired or another client's, or its
@@ -106,7 +106,6 @@ class SessionService:
                     type_=Session.earlier_refreshes.type,
                 )[1:MAX_EARLIER_REFRESHES],
                 refreshed_at=refreshed_at,
-                unused_since=refreshed_at,
                 idle_expires_at=refreshed_at + self._settings.session_idle_lifetime,
                 address=self._events.peer.address,
                 device=self._events.peer.device,
@@ -144,7 +143,7 @@ class SessionService:
             raise InvalidGrantError
         age = session.refresh_generation - spent
         times = [session.refreshed_at, *session.earlier_refreshes]
-        if gets_newest(age, times, session.unused_since, now, self._settings.refresh_grace):
+        if gets_newest(age, times, now, self._settings.refresh_grace):
             return session
         user_id = session.user_id
         await self._session.rollback()  # frees the connection that the next transaction may need
@@ -219,21 +218,12 @@ class SessionService:
         )
 
 
-def gets_newest(
-    age: int,
-    refreshes: Sequence[datetime],
-    unused_since: datetime | None,
-    now: datetime,
-    grace: timedelta,
-) -> bool:
+def gets_newest(age: int, refreshes: Sequence[datetime], now: datetime, grace: timedelta) -> bool:
     """Whether a refresh token of so many refreshes ago may still have the newest one.
 
     `refreshes` are their times, the latest first. It may within the grace of its first use, in
-    which all refreshes after it were made then; and while nobody has used what its first use gave,
-    since that may have got lost.
+    which all refreshes after it were made then.
     """
-    if age == 1 and unused_since is not None:
-        return True
     return 0 < age <= len(refreshes) and elapsed(refreshes[age - 1], now) <= grace
 
 

@@ -34,6 +34,11 @@ async def test_all_that_is_wrong_is_told_at_once(client: httpx.AsyncClient, app:
         "display_name": "text_invisible",
         "role": "unknown_field",
     }
+    own = {"email": "ann@x.test", "password": "ann@x.test", "username": "a"}
+    assert told(await client.post(REGISTER, json=own)) == {
+        "password": "password_is_email",
+        "username": "username_too_short",
+    }
     assert told(await client.post(REGISTER, json={})) == {"email": "missing", "password": "missing"}
     assert await rows(app, "SELECT 1 FROM users") == []
 

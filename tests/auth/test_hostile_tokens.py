@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from src.middleware import SMALL_BODY_BYTES
 from tests.auth.support import CONFIRM, FORM, JSON, TOKEN, code, refresh, whoami
 from tests.support import Account, Accounts
 
@@ -82,7 +83,7 @@ async def test_no_hostile_refresh_token_is_more_than_wrong(client: httpx.AsyncCl
     for token in HOSTILE:
         form = f"grant_type=refresh_token&refresh_token={quote_from_bytes(token)}"
         answer = await client.post(TOKEN, content=form, headers=FORM)
-        assert answer.status_code == (413 if len(form) > 2**20 else 400), token[:60]
+        assert answer.status_code == (413 if len(form) > SMALL_BODY_BYTES else 400), token[:60]
         if answer.status_code == 400:
             assert answer.json()["error"] in {"invalid_grant", "invalid_request"}
 

@@ -33,13 +33,6 @@ async def assert_alive(client: httpx.AsyncClient, access_token: str, refresh_tok
     assert (await refresh(client, refresh_token)).status_code == 200
 
 
-async def refreshed_and_used(client: httpx.AsyncClient, account: Account) -> tuple[str, str]:
-    """What a refresh gives, once the access token has been seen."""
-    access, successor = pair(await refresh(client, account.refresh_token))
-    assert (await whoami(client, access)).status_code == 200
-    return access, successor
-
-
 async def test_every_refresh_rotates(client: httpx.AsyncClient, ann: Account) -> None:
     newest, sessions, accesses = ann.refresh_token, set(), {ann.access_token}
     tokens = {newest}
@@ -70,7 +63,7 @@ async def test_after_the_grace_the_whole_session_dies_and_no_other(
 ) -> None:
     other_device = await accounts.sign_in("ann")
     bob = await accounts.sign_in("bob")
-    access, successor = await refreshed_and_used(client, ann)
+    access, successor = pair(await refresh(client, ann.refresh_token))
     clock.advance(GRACE + MOMENT)
     assert code(await refresh(client, ann.refresh_token)) == INVALID_GRANT
     await assert_dead(client, access, successor)
@@ -120,70 +113,10 @@ async def test_more_refreshes_than_tabs_make_are_no_grace(
     assert code(await refresh(client, newest)) == INVALID_GRANT
 
 
-class TestLostAnswers:
-    """The answer to a refresh never came, and the client tries again when it can."""
-
-    @pytest.mark.parametrize("later", [GRACE + MOMENT, timedelta(hours=8)])
-    async def test_what_nobody_used_is_given_again(
-        self, client: httpx.AsyncClient, ann: Account, clock: FrozenClock, later: timedelta
-    ) -> None:
-        clock.advance(timedelta(minutes=1))
-        _, lost = pair(await refresh(client, ann.refresh_token))
-        assert (await whoami(client, ann.access_token)).status_code == 200  # of before
-        clock.advance(later)
-        access, again = pair(await refresh(client, ann.refresh_token))
-        assert again == lost
-        await assert_alive(client, access, again)
-
-    async def test_once_it_is_used_the_parent_is_spent_for_good(
-        self, client: httpx.AsyncClient, ann: Account, clock: FrozenClock
-    ) -> None:
-        pair(await refresh(client, ann.refresh_token))
-        clock.advance(GRACE + MOMENT)
-        access, again = pair(await refresh(client, ann.refresh_token))
-        assert (await whoami(client, access)).status_code == 200
-        assert code(await refresh(client, ann.refresh_token)) == INVALID_GRANT
-        await assert_dead(client, access, again)
-
-    async def test_a_refresh_is_a_use(
-        self, client: httpx.AsyncClient, ann: Account, clock: FrozenClock
-    ) -> None:
-        _, child = pair(await refresh(client, ann.refresh_token))
-        clock.advance(GRACE + MOMENT)
-        access, grandchild = pair(await refresh(client, child))
-        assert code(await refresh(client, ann.refresh_token)) == INVALID_GRANT
-        await assert_dead(client, access, grandchild)
-
-    async def test_a_thief_and_the_owner_do_not_both_go_on(
-        self, client: httpx.AsyncClient, ann: Account, clock: FrozenClock
-    ) -> None:
-        """The thief has the first token, and comes before the owner has used the second."""
-        _, owners = pair(await refresh(client, ann.refresh_token))
-        clock.advance(GRACE + MOMENT)
-        stolen, thiefs = pair(await refresh(client, ann.refresh_token))
-        assert (await whoami(client, stolen)).status_code == 200
-        clock.advance(GRACE + MOMENT)
-        stolen, thiefs = pair(await refresh(client, thiefs))
-        assert (await whoami(client, stolen)).status_code == 200
-        clock.advance(GRACE + MOMENT)
-        assert code(await refresh(client, owners)) == INVALID_GRANT
-        await assert_dead(client, stolen, thiefs)
-
-    async def test_many_requests_at_once_note_the_use(
-        self, client: httpx.AsyncClient, app: FastAPI, ann: Account
-    ) -> None:
-        access, _ = pair(await refresh(client, ann.refresh_token))
-        unused = "SELECT unused_since IS NOT NULL FROM sessions"
-        assert await rows(app, unused) == [True]
-        answers = await asyncio.gather(*(whoami(client, access) for _ in range(20)))
-        assert {answer.status_code for answer in answers} == {200}
-        assert await rows(app, unused) == [False]
-
-
 async def test_the_grace_does_not_begin_anew(
     client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
-    _, successor = await refreshed_and_used(client, ann)
+    _, successor = pair(await refresh(client, ann.refresh_token))
     for _ in range(2):
         clock.advance(GRACE / 2)
         pair(await refresh(client, ann.refresh_token))
@@ -195,7 +128,7 @@ async def test_the_grace_does_not_begin_anew(
 async def test_reuse_is_remembered_though_the_answer_is_an_error(
     client: httpx.AsyncClient, app: FastAPI, ann: Account, clock: FrozenClock
 ) -> None:
-    await refreshed_and_used(client, ann)
+    await refresh(client, ann.refresh_token)
     clock.advance(GRACE + MOMENT)
     await refresh(client, ann.refresh_token)
     assert await rows(app, "SELECT end_reason FROM sessions") == ["refresh_token_reused"]
@@ -217,7 +150,7 @@ async def test_twenty_refreshes_at_once_leave_one_living_chain(
 async def test_twenty_uses_of_an_old_token_at_once_are_all_refused(
     client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
-    access, successor = await refreshed_and_used(client, ann)
+    access, successor = pair(await refresh(client, ann.refresh_token))
     clock.advance(GRACE + MOMENT)
     answers = await asyncio.gather(*(refresh(client, ann.refresh_token) for _ in range(20)))
     assert {code(answer) for answer in answers} == {INVALID_GRANT}
@@ -227,7 +160,7 @@ async def test_twenty_uses_of_an_old_token_at_once_are_all_refused(
 async def test_thief_and_owner_racing_cannot_both_keep_a_chain(
     client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
-    _, owners = await refreshed_and_used(client, ann)
+    _, owners = pair(await refresh(client, ann.refresh_token))
     clock.advance(GRACE + MOMENT)
     stolen, own = await asyncio.gather(
         refresh(client, ann.refresh_token), refresh(client, owners), return_exceptions=False

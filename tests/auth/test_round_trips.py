@@ -190,7 +190,7 @@ class TestWebSession:
         assert "set-cookie" not in answer.headers
         answer = await browser.get(SESSION, headers={"Cookie": f"{COOKIE}=x"})
         assert (answer.status_code, answer.json()) == (200, None)
-        assert answer.headers["set-cookie"].startswith(f"{COOKIE}=; ")
+        assert "set-cookie" not in answer.headers  # the browser may hold a newer one by now
 
     async def test_a_spent_cookie_ends_the_session_here_too(
         self, browser: httpx.AsyncClient, app: FastAPI, accounts: Accounts, clock: FrozenClock

@@ -5,10 +5,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -31,15 +32,25 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """`python -m src serve` on a free port, with a database and a mailbox of its own."""
-    with running_server(tmp_path_factory.mktemp("server")) as running:
+    with running_server() as running:
         yield running
 
 
 @contextmanager
-def running_server(folder: Path, **settings: str) -> Iterator[Server]:
+def running_server(**settings: str) -> Iterator[Server]:
     """The same with further settings."""
+    # Pytest's folders are closed to the user that PostgreSQL runs as under root.
+    with (
+        TemporaryDirectory(prefix="plaza-browser-") as folder,
+        _running_in(Path(folder), settings) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def _running_in(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

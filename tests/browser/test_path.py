@@ -14,9 +14,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[StrippingProxy]:
+def proxy() -> Iterator[StrippingProxy]:
     """The proxy, with Plaza behind it."""
-    with stripping_proxy() as proxy, running_server(tmp_path, PUBLIC_URL=proxy.url) as server:
+    with stripping_proxy() as proxy, running_server(PUBLIC_URL=proxy.url) as server:
         proxy.target_port = urlsplit(server.origin).port or 0
         yield proxy
 

@@ -114,7 +114,7 @@ def ann(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ann]:
     with (
         serving(front),
         serving(evil),
-        running_server(folder, PUBLIC_URL=origin) as server,
+        running_server(PUBLIC_URL=origin) as server,
         httpx.Client(base_url=server.origin, headers={"Origin": origin}) as plaza,
         chromium(folder / "profile", RULES, "--ignore-certificate-errors") as browser,
     ):
