@@ -59,8 +59,7 @@ class Exchange:
     """One request and its answer.
 
     `whole` says that the request has been read to its end, `last` that the connection ends with the
-    answer, `size` is how many bytes of memory it is counted for, `buffered` how many of its body
-    wait for the application.
+    answer, `size` is how many bytes of memory it is counted for.
     """
 
     def __init__(
@@ -75,10 +74,9 @@ class Exchange:
         self.refusal: AppError | None = None
         self.begun = False  # the answer, on the wire
         self.size = 0
-        self.buffered = 0
         self._connection = connection
         self._expects_continue = expects_continue
-        self._pieces: list[bytes] = []
+        self._body = bytearray()
         self._delivered = False
         self._changed = asyncio.Event()
         self._start: Message | None = None
@@ -87,14 +85,18 @@ class Exchange:
         self._left: int | None = None
 
     @property
+    def buffered(self) -> int:
+        """How many bytes of the body wait for the application."""
+        return len(self._body)
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it is left to do."""
         return self.answered or self.gone
 
     def add(self, body: bytes) -> None:
         """A piece of the body has come."""
-        self._pieces.append(body)
-        self.buffered += len(body)
+        self._body += body
         self._changed.set()
 
     def complete(self) -> None:
@@ -140,9 +142,8 @@ class Exchange:
             self._connection.failed(self)
         if self.over:
             return {"type": "http.disconnect"}
-        body = b"".join(self._pieces)
-        self._pieces.clear()
-        self.buffered = 0
+        body = bytes(self._body)
+        self._body.clear()
         self._delivered = self.whole
         return {"type": "http.request", "body": body, "more_body": not self.whole}
 
@@ -177,8 +178,7 @@ class Exchange:
         return not self._delivered and bool(self.buffered or self.whole)
 
     def _drop(self) -> None:
-        self._pieces.clear()
-        self.buffered = 0
+        self._body.clear()
         self._changed.set()
 
     def _head(self, start: Message, size: int, *, more: bool) -> bytes:

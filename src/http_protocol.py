@@ -25,6 +25,7 @@ MAX_CONNECTIONS = 10_000
 MAX_PIPELINED = 16  # complete requests that wait for the answers to earlier ones
 MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
 RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
+READ_BYTES = 32 * 1024  # at once, so that a client holds no more with requests that it sends ahead
 REQUEST_BYTES = 2048  # of them, what a request takes beside its own
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
@@ -36,7 +37,7 @@ class _EnoughError(Exception):
     """Stops the parser in the middle of what was read."""
 
 
-class HttpProtocol(asyncio.Protocol):
+class HttpProtocol(asyncio.BufferedProtocol):
     """One connection.
 
     `_newest` is the latest request, `_running` the one being answered, `_queue` those between.
@@ -44,6 +45,7 @@ class HttpProtocol(asyncio.Protocol):
 
     max_connections: ClassVar[int] = MAX_CONNECTIONS
     received: ClassVar["ByteBudget[HttpProtocol]"] = ByteBudget(RECEIVED_BYTES)
+    _buffer: ClassVar = bytearray(READ_BYTES)
     # Those between requests, and those whose request is not complete, the longest waiting first.
     _idle: ClassVar["dict[HttpProtocol, None]"] = {}
     _unfinished: ClassVar["dict[HttpProtocol, None]"] = {}
@@ -71,10 +73,12 @@ class HttpProtocol(asyncio.Protocol):
         self._deaf = False  # nothing more is parsed
         self._ended = False  # the client sends no more
         self._paused = False
-        self._patience = HEAD_SECONDS  # for what is expected of the client; 0: nothing is
+        # What the client has for what is expected of it since the latest read, 0 for nothing; None:
+        # nothing else is.
+        self._patience: float | None = None
         self._deadline = Deadline(self._loop, self._give_up)
 
-    # What the transport calls (asyncio.Protocol)
+    # What the transport calls (asyncio.BufferedProtocol)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
@@ -113,23 +117,26 @@ class HttpProtocol(asyncio.Protocol):
         if self.received.is_relieved() or self.outlet.unsent.is_relieved():
             self._loop.call_later(RELIEF_SECONDS, give_back_memory)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._deaf:
             return
-        self._read = len(data)
+        self._read = nbytes
         if not self._make_space():
             return
         if self._reader.in_request and not self._discards:
             self._hold(0)
-        patience = self._patience
+        self._patience = None
         try:
-            self._reader.feed(data)
+            self._reader.feed(bytes(memoryview(self._buffer)[:nbytes]))
         except AppError as refusal:
             self._stop(refusal)
             return
         if not self._reader.in_request:
             self.received.drop(self)
-        if self._patience != patience:
+        if self._patience is not None:
             self._expect(self._patience)
 
     def eof_received(self) -> bool:
@@ -331,7 +338,6 @@ class HttpProtocol(asyncio.Protocol):
 
     def _expect(self, seconds: float) -> None:
         """Give the client so many seconds; 0: nothing is expected of it."""
-        self._patience = seconds
         if seconds and self not in self._idle:
             self._unfinished[self] = None
         else:

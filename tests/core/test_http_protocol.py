@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from src import http_outlet, http_protocol
+from src.deadline import Deadline
 from src.http_protocol import MAX_PIPELINED, HttpProtocol
 from src.http_reader import MAX_HEAD_BYTES, MAX_HEADERS
 from tests.core.raw_http import connect, converse, port_of, serving, statuses, until_open
@@ -203,6 +204,15 @@ async def test_a_connection_serves_one_request_after_the_other(port: int) -> Non
     last = REQUEST + b"Connection: close\r\n\r\nabcd"
     answer = await converse(port, request, request, last, pause=0.35)
     assert answer.count(b"HTTP/1.1 200") == 3
+
+
+async def test_each_body_has_its_own_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(Deadline, "set", lambda _, seconds: given.append(seconds))
+    request, last = REQUEST + b"\r\n", REQUEST + CLOSE + b"\r\n"
+    pieces = (request + b"ab", b"cd" + request + b"ab", b"cd" + last + b"ab", b"cd")
+    assert statuses(await converse(port, *pieces, pause=0.05)) == [200] * 3
+    assert given.count(http_protocol.BODY_SECONDS) == 3
 
 
 @pytest.mark.parametrize(

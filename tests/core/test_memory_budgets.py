@@ -173,6 +173,20 @@ async def test_a_read_counts_once_however_many_requests_are_in_it(
     await until_free()
 
 
+async def test_what_is_sent_ahead_waits_outside(port: int, go_on: asyncio.Event) -> None:
+    one = post(10_000, b"/wait", b"") + b"x" * 10_000
+    last = post(0)
+    ahead = asyncio.create_task(converse(port, one * 20 + last))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not HttpProtocol.received.used:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.005)
+    length = LIMIT // 3
+    assert statuses(await converse(port, post(length) + b"x" * length)) == [200]
+    go_on.set()
+    assert statuses(await ahead) == [200] * 21
+    await until_free()
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
