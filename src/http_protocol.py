@@ -7,6 +7,7 @@ reasons, are in docs/decisions/http-server.md.
 import asyncio
 from collections import deque
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import uvicorn
@@ -329,7 +330,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self.transport.close()
         else:
             self.resume_reading(self._newest)
-            self.transport.write_eof()
+            with suppress(OSError):  # asyncio's own loop raises it if the client was faster
+                self.transport.write_eof()
             self._expect(LINGER_SECONDS)
 
     def _drop_request(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, closing
 
@@ -188,6 +189,29 @@ async def test_a_client_that_ends_its_side_is_answered(
         writer.write_eof()
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert statuses(await reader.read()) == expected
+
+
+async def test_a_client_that_resets_the_connection_at_the_end_of_its_answer_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client, answered = socket.socket(), asyncio.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"1"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        answered.set()
+        await send({"type": "http.response.body"})
+
+    async with serving(app) as server:
+        client.connect(("127.0.0.1", port_of(server)))
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await answered.wait()
+        await until_open(server, 0)
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
 
 
 async def test_a_head_that_takes_too_long_leaves_the_answers_before_it(port: int) -> None:
