@@ -185,6 +185,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return
         exchange.complete()
         if exchange.answered:
+            self._newest = None
             self._patience = self._config.timeout_keep_alive
             self._idle[self] = None
         else:
@@ -217,6 +218,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         elif not exchange.whole:
             self.received.drop(self)  # the rest of its body is read and thrown away
         elif not self._reader.in_request:
+            self._newest = None  # with all that it takes
             self._idle[self] = None
             self._expect(self._config.timeout_keep_alive)
         if not self._queue:

@@ -1,6 +1,7 @@
 """All clients together take no more memory than there is for them, and give it back."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, closing
@@ -11,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from src import http_protocol
 from src.byte_budget import ByteBudget
+from src.http_exchange import Exchange
 from src.http_outlet import Outlet
 from src.http_protocol import HttpProtocol
 from tests.core.raw_http import connect, converse, port_of, serving, statuses, until_open
@@ -171,6 +173,21 @@ async def test_a_read_counts_once_however_many_requests_are_in_it(
     go_on.set()
     assert statuses(await ahead) == [200] * 4
     await until_free()
+
+
+@pytest.mark.parametrize("path", [b"/", b"/early"])
+async def test_a_connection_keeps_nothing_of_what_is_answered(port: int, path: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        writer.write(post(5, path, b"") + b"abc")
+        await asyncio.sleep(0.02)
+        writer.write(b"de")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await reader.readuntil(b"\r\n\r\n")
+            while any(isinstance(one, Exchange) for one in gc.get_objects()):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        writer.write(post(0))
+        assert statuses(await reader.read()) == [200]
 
 
 async def test_what_is_sent_ahead_waits_outside(port: int, go_on: asyncio.Event) -> None:
