@@ -76,7 +76,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=HttpProtocol,
+        http="src.http_protocol:HttpProtocol",
         ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,

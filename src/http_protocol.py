@@ -129,7 +129,6 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return
         if self._reader.in_request and not self._discards:
             self._hold(0)
-        self._patience = None
         try:
             self._reader.feed(bytes(memoryview(self._buffer)[:nbytes]))
         except AppError as refusal:
@@ -137,8 +136,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return
         if not self._reader.in_request:
             self.received.drop(self)
-        if self._patience is not None:
-            self._expect(self._patience)
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            self._expect(patience)
 
     def eof_received(self) -> bool:
         """Answer what is complete: the client may still read."""

@@ -19,7 +19,6 @@ from starlette.types import Message
 
 from src import audit
 from src.auth.security_events import MAX_NOTICES
-from src.http_protocol import HttpProtocol
 from src.main import PERSONAL_DATA
 from src.peer import Peer
 from src.personal_data import ROWS_AT_ONCE, Section
@@ -242,7 +241,9 @@ async def test_only_who_has_signed_in_gets_it(
 @pytest.fixture
 async def server(app: FastAPI) -> AsyncIterator[str]:
     """The application on a socket, where an answer can break off; its address."""
-    config = uvicorn.Config(app, port=0, http=HttpProtocol, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        app, port=0, http="src.http_protocol:HttpProtocol", log_config=None, lifespan="off"
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

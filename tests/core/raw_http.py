@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from src.http_protocol import HttpProtocol
 from tests.support import PATIENCE_SECONDS
 
 
@@ -19,7 +18,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
     config = uvicorn.Config(
         app,
         port=0,
-        http=HttpProtocol,
+        http="src.http_protocol:HttpProtocol",
         log_config=None,
         lifespan="off",
         timeout_keep_alive=1,

@@ -190,7 +190,7 @@ async def test_a_connection_keeps_nothing_of_what_is_answered(port: int, path: b
         writer.write(b"de")
         async with asyncio.timeout(PATIENCE_SECONDS):
             await reader.readuntil(b"\r\n\r\n")
-            while exchanges():
+            while exchanges():  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.05)
         writer.write(post(0))
         assert statuses(await reader.read()) == [200]
