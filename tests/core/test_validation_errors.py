@@ -16,6 +16,7 @@ from tests.core.support import problem_of, small_app, talking_to
 
 SECRET = "hunter2-hunter2"
 ERROR = "validation_error"
+MAX_BODY_BYTES = 1024 * 1024
 
 
 Name = Annotated[str, Text(10)]
@@ -48,10 +49,10 @@ class ThingUpdate(Input):
 @pytest.fixture
 async def things(plain_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that takes things."""
-    settings = plain_settings.model_copy(update={"max_body_bytes": 1024 * 1024})
+    settings = plain_settings.model_copy(update={"max_body_bytes": MAX_BODY_BYTES})
     app = small_app(settings)
 
-    @app.post("/things")
+    @app.post("/things", max_body_size=MAX_BODY_BYTES)
     async def create(thing: Thing) -> str:
         return thing.name
 
