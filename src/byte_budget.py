@@ -30,9 +30,11 @@ class ByteBudget(Generic[Holder]):
         """What a holder has."""
         return self._held.get(holder, 0)
 
-    def take_out(self, holder: Holder) -> int:
-        """Take out of a holder's hands what it has: how much that is."""
-        return self._held.pop(holder, 0)
+    def take_out(self, holder: Holder, size: int) -> int:
+        """Take bytes out of a holder's hands, as many as it has at most: how many that is."""
+        taken = min(size, self._held[holder])
+        self._held[holder] -= taken
+        return taken
 
     def release(self, size: int) -> None:
         """So many bytes are free again."""

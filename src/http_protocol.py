@@ -25,6 +25,7 @@ MAX_CONNECTIONS = 10_000
 MAX_PIPELINED = 16  # complete requests that wait for the answers to earlier ones
 MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
 RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
+REQUEST_BYTES = 2048  # of them, what a request takes beside its own
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
 RELIEF_SECONDS = 1.0  # for the application to drop what was refused
@@ -66,7 +67,7 @@ class HttpProtocol(asyncio.Protocol):
         self._newest: Exchange | None = None
         self._running: Exchange | None = None
         self._queue: deque[Exchange] = deque()
-        self._read = 0  # bytes of the latest read
+        self._read = 0  # bytes of the latest read that are not counted
         self._deaf = False  # nothing more is parsed
         self._ended = False  # the client sends no more
         self._paused = False
@@ -119,13 +120,15 @@ class HttpProtocol(asyncio.Protocol):
         if not self._make_space():
             return
         if self._reader.in_request and not self._discards:
-            self.received.hold(self, self._read)
+            self._hold(0)
         patience = self._patience
         try:
             self._reader.feed(data)
         except AppError as refusal:
             self._stop(refusal)
             return
+        if not self._reader.in_request:
+            self.received.drop(self)
         if self._patience != patience:
             self._expect(self._patience)
 
@@ -145,7 +148,7 @@ class HttpProtocol(asyncio.Protocol):
     def begins(self) -> None:
         if self._newest and (self._newest.last or len(self._queue) >= MAX_PIPELINED):
             raise _EnoughError
-        self.received.hold(self, self._read)
+        self._hold(REQUEST_BYTES)
         self._patience = HEAD_SECONDS
         self._idle.pop(self, None)
 
@@ -177,7 +180,7 @@ class HttpProtocol(asyncio.Protocol):
             self._patience = self._config.timeout_keep_alive
             self._idle[self] = None
         else:
-            exchange.size = self.received.take_out(self)
+            exchange.size = self.received.take_out(self, self._reader.size + REQUEST_BYTES)
             self._patience = 0
 
     # What exchanges call (Connection)
@@ -240,6 +243,11 @@ class HttpProtocol(asyncio.Protocol):
         task = self._loop.create_task(exchange.run(self._config.loaded_app))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
+
+    def _hold(self, more: int) -> None:
+        """Count the latest read, once for all the requests in it, and so much more."""
+        self.received.hold(self, self._read + more)
+        self._read = 0
 
     def _pause_reading(self) -> None:
         if not self._paused:

@@ -45,6 +45,7 @@ class RequestReader:
 
     def __init__(self, receiver: Receiver) -> None:
         self.in_request = False  # its first byte was read, its last was not
+        self.size = 0  # how many bytes of it are kept: of its target, headers and body
         self._receiver = receiver
         self._parser: Any = httptools.HttpRequestParser(self)
         self._method = ""
@@ -101,12 +102,14 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """A request begins."""
         self.in_request = True
+        self.size = 0
         self._method, self._url, self._headers, self._checked = "", b"", [], []
         self._receiver.begins()
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
         self._url += url
+        self.size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
@@ -116,6 +119,7 @@ class RequestReader:
         if name in CHECKED_NAMES:
             self._checked.append((name, value))
         self._headers.append((name, value))
+        self.size += len(name) + len(value)
 
     def on_headers_complete(self) -> None:
         """A request's head is complete."""
@@ -143,6 +147,7 @@ class RequestReader:
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._overhead = 0
+        self.size += len(data)
         self._receiver.body(data)
 
     def on_message_complete(self) -> None:

@@ -23,6 +23,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
         log_config=None,
         lifespan="off",
         timeout_keep_alive=1,
+        timeout_graceful_shutdown=int(PATIENCE_SECONDS),
         server_header=False,
     )
     server = uvicorn.Server(config)

@@ -158,6 +158,22 @@ async def test_a_request_that_comes_whole_has_to_fit_as_well(
     await until_free()
 
 
+async def test_a_read_counts_once_however_many_requests_are_in_it(
+    port: int, go_on: asyncio.Event
+) -> None:
+    length = LIMIT // 3
+    ahead = asyncio.create_task(
+        converse(port, post(0, b"/wait", b"") * 3 + post(length, b"/wait") + b"x" * length)
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not HttpProtocol.received.used:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.005)
+    assert statuses(await converse(port, post(length) + b"x" * length)) == [200]
+    go_on.set()
+    assert statuses(await ahead) == [200] * 4
+    await until_free()
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
