@@ -77,8 +77,8 @@ async def test_an_older_access_token_holds_after_a_refresh(
     ("scope", "method", "missing"),
     [
         ("profile:write", "GET", "profile:read"),
-        ("profile:read", "PATCH", "profile:write"),
-        ("posts:read posts:write", "PATCH", "profile:write"),
+        ("profile:read", "PATCH", "profile:read profile:write"),
+        ("posts:read posts:write", "PATCH", "profile:read profile:write"),
     ],
 )
 async def test_a_missing_scope_is_a_403_that_names_it(

@@ -75,7 +75,7 @@ LITERALS = [
     b"9" * 5000,
     b"-" + b"9" * 400,
     b"[" * 500 + b"]" * 500,
-    b"[" * 100_000,
+    b"[" * 10_000,
     b'{"a":' * 500 + b"1" + b"}" * 500,
     b"\xff\xfe",
     b'"\xed\xa0\x80 and more"',
@@ -133,7 +133,7 @@ async def test_hostile_json_in_a_field_is_a_4xx(
 
 async def test_a_body_that_is_no_registration_is_a_4xx(client: httpx.AsyncClient) -> None:
     surrogate_name = b'{"\\ud800": 1, ' + orjson.dumps(GOOD)[1:]
-    many_names = orjson.dumps(GOOD | {f"x{number}": number for number in range(5000)})
+    many_names = orjson.dumps(GOOD | {f"x{number}": number for number in range(1000)})
     assert await refusals(client, [*BODIES, surrogate_name, many_names]) == {}
     for content_type in ("text/plain", "application/x-www-form-urlencoded", ""):
         headers = {"Content-Type": content_type}

@@ -43,7 +43,7 @@ def small_app(settings: Settings) -> FastAPI:
 
 def surround(app: FastAPI, settings: Settings) -> None:
     """The middleware that every request goes through."""
-    app.add_middleware(GuardMiddleware, settings=settings)
+    app.add_middleware(GuardMiddleware, settings=settings, routers=[app.router])
     app.add_middleware(EnvelopeMiddleware, settings=settings)
 
 

@@ -55,6 +55,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Serve
     """A server that has less patience than ours, and small buffers."""
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(http_protocol, "BODY_SECONDS", 0.4)
+    monkeypatch.setattr(http_protocol, "LINGER_SECONDS", 0.3)
     monkeypatch.setattr(http_outlet, "WRITE_SECONDS", 0.3)
     async with serving(answer_ok) as server:
         server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

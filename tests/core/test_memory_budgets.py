@@ -50,6 +50,7 @@ async def server(
     monkeypatch.setattr(Outlet.unsent, "limit", LIMIT * 10)
     async with serving(app) as server:
         yield server
+        go_on.set()
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ NEVER_SUCCEED = {
         ("POST", "auth/web/login"),
         ("POST", "auth/web/logout"),
         ("POST", "auth/web/refresh"),
+        ("GET", "auth/web/session"),
         ("DELETE", "users/me/mfa/totp"),
         ("POST", "users/me/mfa/totp/confirm"),
         ("POST", "users/me/mfa/recovery-codes"),

@@ -36,7 +36,7 @@ BAD_VALUES: dict[str, list[bytes]] = {
     "bio": [b'"' + b"x" * 2001 + b'"'],
     "locale": [b'"de"', b'"EN"', b'""', b'"../en"'],
 }
-HOSTILE = [b"null", b"1", b"NaN", b"1e999", b"true", b"[]", b"{}", b"9" * 5000, b"[" * 100_000]
+HOSTILE = [b"null", b"1", b"NaN", b"1e999", b"true", b"[]", b"{}", b"9" * 5000, b"[" * 10_000]
 HOSTILE += [b'"\\u0000"', b'"\\ud800"', b'"a\\udfffb"', b'"\xed\xa0\x80"', b'"\xff"', b"[" * 999]
 
 

@@ -248,13 +248,13 @@ class TestWithoutConfirmation:
         clock: FrozenClock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        hash_password = PasswordHasher.hash
+        hash_password = PasswordHasher.hash_for
 
-        async def meanwhile(hasher: PasswordHasher, password: str) -> str:
+        async def meanwhile(hasher: PasswordHasher, email: str, password: str) -> str:
             async with app.state.database.independent_transaction() as session:
                 await hold(session, "ann", None, clock.now())
-            return await hash_password(hasher, password)
+            return await hash_password(hasher, email, password)
 
-        monkeypatch.setattr(PasswordHasher, "hash", meanwhile)
+        monkeypatch.setattr(PasswordHasher, "hash_for", meanwhile)
         assert code(await register_as(client, "ann", "new@x.test")) == TAKEN
         assert await rows(app, "SELECT id FROM users") == []
