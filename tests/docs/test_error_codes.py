@@ -22,9 +22,14 @@ def kinds(of: type[AppError] = AppError) -> Iterator[type[AppError]]:
         yield from kinds(kind)
 
 
+def _is_answered(kind: type[AppError]) -> bool:
+    """Whether it is the application's, and not of a test or a base of others."""
+    return kind.__module__.startswith("src.") and not kind.__name__.startswith("_")
+
+
 def answered() -> set[tuple[str, int]]:
     """Codes with their statuses."""
-    raised = {(kind.code, kind.status) for kind in kinds() if not kind.__name__.startswith("_")}
+    raised = {(kind.code, kind.status) for kind in kinds() if _is_answered(kind)}
     return raised | {(code, status) for status, (code, _) in exceptions._BY_STATUS.items()}
 
 
