@@ -54,6 +54,7 @@ class EnvelopeMiddleware:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self._settings = settings
+        self._public_path = settings.public_path  # once: it is worked out of a URL
         self._access_log = settings.access_log
         self._headers = list(SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
@@ -70,7 +71,7 @@ class EnvelopeMiddleware:
         token = request_id_variable.set(request_id)
         held_to = validation_settings.set(self._settings)
         method: str = scope["method"]
-        state = {"request_id": request_id, "public_path": self._settings.public_path}
+        state = {"request_id": request_id, "public_path": self._public_path}
         scope = {**scope, "state": {**scope.get("state", {}), **state}}
         if method == "HEAD":
             scope["method"] = "GET"

@@ -16,7 +16,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.chromium import WAIT_SECONDS, chromium
 from tests.browser.conftest import running_server
-from tests.browser.tls import TlsFront, self_signed
+from tests.browser.tls import TlsFront
+from tests.certificates import self_signed
 
 pytestmark = pytest.mark.browser
 
@@ -107,7 +108,7 @@ class Ann:
 def ann(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ann]:
     """Plaza at its host, evil pages at others, and a browser that believes all of it."""
     folder = tmp_path_factory.mktemp("tossed")
-    context = self_signed(folder)
+    _, context = self_signed(folder)
     front, evil = TlsFront(context), ThreadingHTTPServer(("127.0.0.1", 0), EvilPages)
     evil.socket = context.wrap_socket(evil.socket, server_side=True)
     origin = f"https://{OURS}:{front.port}"

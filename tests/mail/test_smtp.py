@@ -10,7 +10,8 @@ import pytest
 from src.config import Settings
 from src.locales import LOCALES
 from src.mail.gateway import MailNotSentError, MailRefusedError
-from tests.mail.smtp_server import password_check, self_signed, smtp_server
+from tests.certificates import self_signed
+from tests.mail.smtp_server import password_check, smtp_server
 from tests.mail.support import mailer, send_confirmation
 
 
