@@ -81,6 +81,13 @@ async def _measure_servers(url: str, names: Collection[str], effort: Effort) -> 
     return goals
 
 
+async def answers_benchmark() -> None:
+    """Compare the answers of the servers, and time nothing."""
+    async with run_database() as url, running(list(COMMANDS), url) as [floor, *others]:
+        for workload in WORKLOADS:
+            await compare_answers(floor, others, workload)
+
+
 async def memory_benchmark() -> None:
     """Answer a million requests and print how the server's memory went."""
     async with (
@@ -125,6 +132,9 @@ def main() -> None:
         help=f"some of {', '.join(NAMES)}",
     )
     parser.add_argument(
+        "--answers", action="store_true", help="whether the servers answer alike, nothing else"
+    )
+    parser.add_argument(
         "--memory", action="store_true", help="the memory after a million requests, nothing else"
     )
     parser.add_argument(
@@ -134,7 +144,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
-    if arguments.memory:
+    if arguments.answers:
+        work = answers_benchmark()
+    elif arguments.memory:
         work = memory_benchmark()
     elif arguments.timing:
         work = timing_benchmark(effort.tries)

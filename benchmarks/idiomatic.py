@@ -54,6 +54,7 @@ class User(Base):
 
     email: Mapped[str]
     username: Mapped[str]
+    requested_username: Mapped[str | None]
     display_name: Mapped[str]
     bio: Mapped[str]
     locale: Mapped[str]
@@ -64,6 +65,7 @@ class User(Base):
     email_undeliverable_at: Mapped[datetime | None]
     is_active: Mapped[bool]
     posts_count: Mapped[int]
+    avatar_url = None
 
     @property
     def email_verified(self) -> bool:
@@ -85,6 +87,11 @@ class Post(Base):
     deleted_at: Mapped[datetime | None]
 
     author: Mapped[User] = relationship()
+    cover_url = None
+    likes_count = 0
+    comments_count = 0
+    liked = False
+    bookmarked = False
 
 
 async def get_db() -> AsyncIterator[AsyncSession]:

@@ -171,8 +171,8 @@ def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
 
 
 def _name_outage(context: ExceptionContext) -> DatabaseUnavailableError | None:
-    """An error of the network is the database's, here where nothing else is talked to."""
-    if isinstance(context.original_exception, OSError):
+    """A lost connection, or an error of the network: here nothing but the database is talked to."""
+    if context.is_disconnect or isinstance(context.original_exception, OSError):
         return DatabaseUnavailableError(type(context.original_exception).__name__)
     return None
 
