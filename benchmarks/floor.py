@@ -82,7 +82,8 @@ READ_ME = f"""
         'id', u.id, 'email', u.email, 'email_verified', u.email_verified_at IS NOT NULL,
         'email_undeliverable_at', u.email_undeliverable_at,
         'username', u.username, 'requested_username', u.requested_username,
-        'display_name', u.display_name, 'bio', u.bio, 'locale', u.locale, 'roles', u.roles, 'mfa_enabled', u.mfa_enabled,
+        'display_name', u.display_name, 'bio', u.bio, 'locale', u.locale,
+        'roles', u.roles, 'mfa_enabled', u.mfa_enabled,
         'avatar_url', null, 'posts_count', u.posts_count, 'version', u.version,
         'created_at', {_time("u.created_at")}, 'updated_at', {_time("u.updated_at")}
     ) {_CALLER}
