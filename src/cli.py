@@ -33,6 +33,8 @@ from src.main import SCHEDULES, TASKS, create_app
 
 LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
 GRACEFUL_SECONDS = 20
+# Longer than proxies keep an idle connection, mostly 60 s: none finds it closed under its request.
+KEEP_ALIVE_SECONDS = 75
 BODIES_AT_ONCE = 8  # of the largest size, for which there is memory at least
 OWN_DESCRIPTORS = 100  # files and connections of a server beside its clients and the database
 
@@ -82,6 +84,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     with suppress(KeyboardInterrupt):

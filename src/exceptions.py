@@ -29,6 +29,12 @@ MAX_REPORTED_ERRORS = 20
 MAX_REPORTED_LENGTH = 200
 # Their clients read the errors of RFC 6749, section 5.2, in application/json alone.
 OAUTH_ENDPOINTS = ("/api/v1/auth/token", "/api/v1/auth/revoke", "/api/v1/auth/introspect")
+# Their `error` where nothing better is known; `invalid_request` of all else.
+_OAUTH_ERRORS = {
+    429: "temporarily_unavailable",
+    500: "server_error",
+    503: "temporarily_unavailable",
+}
 
 
 class AppError(Exception):
@@ -165,8 +171,10 @@ def problem(
 ) -> Response:
     """A problem document (RFC 9457) with our `code` and `request_id`.
 
-    OAuth's endpoints give it as plain JSON, also where nobody has got as far as their code.
+    OAuth's endpoints give it as plain JSON and with an `error`, also where nobody has got as far as
+    their code.
     """
+    of_oauth = path.endswith(OAUTH_ENDPOINTS)
     body: dict[str, object] = {
         "type": f"urn:plaza:problem:{code}",
         "title": translated(title, locale),
@@ -174,7 +182,10 @@ def problem(
     }
     if detail:
         body["detail"] = detail
-    body |= {"instance": path, "code": code, "request_id": request_id} | dict(fields or {})
+    body |= {"instance": path, "code": code, "request_id": request_id}
+    if of_oauth:
+        body["error"] = _OAUTH_ERRORS.get(status, "invalid_request")
+    body |= fields or {}
     return Response(
         orjson.dumps(body),
         status,
@@ -184,7 +195,7 @@ def problem(
             "Vary": "Accept-Language",
             **(headers or {}),
         },
-        "application/json" if path.endswith(OAUTH_ENDPOINTS) else "application/problem+json",
+        "application/json" if of_oauth else "application/problem+json",
     )
 
 

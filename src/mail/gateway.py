@@ -45,9 +45,9 @@ class MailRefusedError(MailNotSentError):
 class Mailer:
     """Sends mails from `templates/mail`, as `MAIL_FROM`.
 
-    Without an SMTP URL they land in the local mailbox. With one, `smtp://` uses STARTTLS where the
-    server offers it (`?starttls=required` insists, `?starttls=never` does without) and `smtps://`
-    is TLS from the first byte; certificates are always checked.
+    Without an SMTP URL they land in the local mailbox. With one, `smtps://` is TLS from the first
+    byte, and `smtp://` uses STARTTLS: where the server offers it, always if there is a password to
+    protect or it says `?starttls=required`, never with `?starttls=never`. Certificates are checked.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -155,6 +155,7 @@ def _into(mailbox: Mailbox) -> Deliver:
 
 def _over_smtp(url: str, local_hostname: str) -> Deliver:
     parts = urlsplit(url)
+    start_tls = True if parts.username and not parts.query else STARTTLS[parts.query]
     return partial(
         aiosmtplib.send,
         hostname=parts.hostname,
@@ -163,7 +164,7 @@ def _over_smtp(url: str, local_hostname: str) -> Deliver:
         password=unquote(parts.password) if parts.password else None,
         use_tls=parts.scheme == "smtps",
         tls_context=ssl.create_default_context(),  # once: to read the certificates takes a while
-        start_tls=STARTTLS[parts.query] if parts.scheme == "smtp" else None,
+        start_tls=start_tls if parts.scheme == "smtp" else None,
         local_hostname=local_hostname,
         timeout=TIMEOUT_SECONDS,
     )

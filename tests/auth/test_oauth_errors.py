@@ -17,7 +17,8 @@ from tests.support import PASSWORD, Accounts, FrozenClock
 
 TOKEN = "/api/v1/auth/token"
 GUESS = {"username": "ann", "password": PASSWORD}
-MEMBERS = {"type", "title", "status", "instance", "code", "request_id"}
+MEMBERS = {"type", "title", "status", "instance", "code", "request_id", "error"}
+ERRORS = {429: "temporarily_unavailable", 500: "server_error", 503: "temporarily_unavailable"}
 FAULTS: list[tuple[str, dict[str, Any], int, str]] = [
     ("POST", {}, 400, "invalid_request"),
     ("POST", {"json": GUESS}, 400, "invalid_request"),
@@ -41,6 +42,8 @@ def told(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     document: dict[str, Any] = answer.json()
     assert document.keys() >= MEMBERS
     assert document["code"] == code
+    if not code.startswith("invalid_"):
+        assert document["error"] == ERRORS.get(status, "invalid_request")
     return document
 
 

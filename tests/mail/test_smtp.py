@@ -107,7 +107,9 @@ class TestAuthentication:
         async with smtp_server(
             authenticator=check, auth_required=True, auth_require_tls=False
         ) as server:
-            url = f"smtp://plaza%40example.com:p%40ss%3Aw%2Frd@127.0.0.1:{server.port}"
+            url = (
+                f"smtp://plaza%40example.com:p%40ss%3Aw%2Frd@127.0.0.1:{server.port}?starttls=never"
+            )
             await send_confirmation(mailer(settings, url))
         assert len(server.deliveries) == 1
 
@@ -116,10 +118,21 @@ class TestAuthentication:
         async with smtp_server(
             authenticator=check, auth_required=True, auth_require_tls=False
         ) as server:
-            sender = mailer(settings, f"smtp://plaza:wrong@127.0.0.1:{server.port}")
+            url = f"smtp://plaza:wrong@127.0.0.1:{server.port}?starttls=never"
+            sender = mailer(settings, url)
             with pytest.raises(MailNotSentError, match=r"^SMTPAuthenticationError 535$"):
                 await send_confirmation(sender)
         assert server.deliveries == []
+
+    async def test_no_password_goes_out_in_clear_unless_asked_to(self, settings: Settings) -> None:
+        tried: list[object] = []
+        async with smtp_server(
+            authenticator=lambda *attempt: tried.append(attempt), auth_require_tls=False
+        ) as server:
+            sender = mailer(settings, f"smtp://plaza:secret@127.0.0.1:{server.port}")
+            with pytest.raises(MailNotSentError, match="STARTTLS"):
+                await send_confirmation(sender)
+        assert (tried, server.deliveries) == ([], [])
 
 
 class TestEncryption:
