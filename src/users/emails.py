@@ -35,7 +35,8 @@ def normalize_email(address: str, *, test_environment: bool) -> str:
     except (EmailNotValidError, UnicodeError):
         raise invalid("email_invalid") from None
     local_part = unicodedata.normalize("NFC", parts.local_part.lower())
-    if len(local_part.encode()) > MAX_LOCAL_PART_LENGTH:  # which the library takes for characters
+    # The library counts characters, and readers of a header decode encoded words (RFC 2047).
+    if len(local_part.encode()) > MAX_LOCAL_PART_LENGTH or "=?" in local_part:
         raise invalid("email_invalid")
     return f"{local_part}@{parts.domain.lower()}"
 

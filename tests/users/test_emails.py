@@ -45,6 +45,7 @@ NO_MAILBOXES += [
     "ann.@x.test",
     "\ud800@x.test",
 ]
+NO_MAILBOXES += ["=?utf-8?q?b=40y.test=3e?=@x.test"]
 NO_MAILBOXES += ["a..nn@x.test", "ann@" + "a." * 200 + "test", "a" * 300 + "@x.test"]
 normalize_email = partial(normalize, test_environment=True)
 TOO_LONG = ["a" * 65 + "@x.test", "\u0439" * 33 + "@x.test", "a" * 64 + "@" + "b" * 63 + ".c" * 64]
