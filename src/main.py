@@ -42,7 +42,7 @@ from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
 from src.plans import PlanMiddleware
 from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
-from src.queries import refuse_unknown_query
+from src.queries import refuse_ignored_query
 from src.rate_limits import RateLimitMiddleware, RateLimits
 from src.users import personal_data as users_data
 from src.users.router import router as users_router
@@ -119,7 +119,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.settings = settings
     app.state.clock = clock or Clock()
     app.state.personal_data = PERSONAL_DATA
-    refusals = [Depends(refuse_unknown_query), Depends(refuse_repeated_members)]
+    refusals = [Depends(refuse_ignored_query), Depends(refuse_repeated_members)]
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX, dependencies=refusals)
     app.include_router(health_router)

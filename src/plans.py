@@ -28,7 +28,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import json_bodies
-from src.queries import query_names
+from src.queries import ignored_parameters, query_names
 
 
 class UnplannedError(Exception):
@@ -114,7 +114,7 @@ class Plan:
             UnplannedError: a value is not valid; what the calls had begun is undone.
         """
         if request.scope["query_string"]:
-            _require(request.query_params.keys() - self._query_names)
+            _require(ignored_parameters(request.query_params, self._query_names))
         if not self._opens_contexts:
             return await self._run(request, None)
         async with AsyncExitStack() as stack:
