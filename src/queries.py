@@ -11,7 +11,6 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
-
 from starlette.datastructures import QueryParams
 
 from src.exceptions import OAUTH_ENDPOINTS

@@ -49,7 +49,8 @@ async def test_every_route_refuses_what_it_does_not_know(
                 answer = await client.request(method, url, headers=headers)
                 assert refused(answer) == [(name, "unknown_field") for name in unknown]
                 if names:
-                    answer = await client.request(method, f"{path}?{known}&{known}", headers=headers)
+                    url = f"{path}?{known}&{known}"
+                    answer = await client.request(method, url, headers=headers)
                     assert refused(answer) == [(name, "repeated") for name in names]
 
 
