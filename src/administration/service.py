@@ -16,17 +16,21 @@ from src.auth.security_events import Notice, SecurityEvents
 from src.auth.sessions import end
 from src.clock import Clock
 from src.exceptions import NotFoundError
-from src.permissions import ADMIN
+from src.permissions import ADMIN, scopes_of
 from src.personal_tokens.models import PersonalToken
 from src.responses import IfMatch
+from src.security import InsufficientScopeError, InvalidTokenError
 from src.users.administrators import require_another_administrator
 from src.users.models import User
+
+MANAGE = "users:manage"
 
 
 class AdministrationService:
     """Changes to users by one of those who manage them, in the caller's transaction.
 
-    Every method raises NotFoundError when there is no such user.
+    Every method raises NotFoundError when there is no such user, and what a token that allows too
+    little gets when the administrator is none any more: he may have been one when the request came.
     """
 
     def __init__(
@@ -57,8 +61,8 @@ class AdministrationService:
         if given.get("is_active") is False or ADMIN not in given.get("roles", [ADMIN]):
             user = await self._session.get(User, user_id)
             if user:
-                await require_another_administrator(self._session, user)
-        user = await self._locked(user_id)
+                await require_another_administrator(self._session, user, by=admin_id)
+        user = await self._locked(admin_id, user_id)
         if_match.check(user.version)
         before = {name: getattr(user, name) for name in given}
         if given.get("roles") and not user.email_verified:
@@ -83,7 +87,7 @@ class AdministrationService:
 
     async def end_sessions(self, admin_id: UUID, user_id: UUID) -> None:
         """End every session of a user."""
-        user = await self._locked(user_id)
+        user = await self._locked(admin_id, user_id)
         if await self._end_sessions(user, "ended_by_administrator"):
             await self._events.tell(
                 self._session, "sessions.ended_by_administrator", user, by=admin_id
@@ -99,7 +103,7 @@ class AdministrationService:
         """
         # A hash like any other, so that nothing shows from outside; nobody knows its password.
         password_hash = await self._hasher.hash(secrets.token_urlsafe(32))
-        user = await self._locked(user_id)
+        user = await self._locked(admin_id, user_id)
         user.password_hash = password_hash
         user.updated_at = self._clock.now()
         await self._session.flush()
@@ -113,18 +117,30 @@ class AdministrationService:
 
     async def remove_second_factor(self, admin_id: UUID, user_id: UUID) -> None:
         """Let somebody who lost his authenticator app and his codes sign in by password alone."""
-        user = await self._locked(user_id)
+        user = await self._locked(admin_id, user_id)
         if user.mfa_enabled:
             await self._second_factor.remove(user, by=admin_id)
 
-    async def _locked(self, user_id: UUID) -> User:
-        """The user as he is now; nobody signs in as him until the transaction ends."""
-        user = await self._session.scalar(
+    async def _locked(self, admin_id: UUID, user_id: UUID) -> User:
+        """The user as he is now; nobody signs in as him until the transaction ends.
+
+        The administrator is locked too, and looked at again: who is removed while his requests wait
+        for locks must not undo that.
+        """
+        locked = await self._session.scalars(
             select(User)
-            .where(User.id == user_id)
+            .where(User.id.in_([admin_id, user_id]))
+            .order_by(User.id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
+        users = {user.id: user for user in locked}
+        admin = users.get(admin_id)
+        if admin is None or not admin.is_active:
+            raise InvalidTokenError
+        if MANAGE not in scopes_of(admin.roles):
+            raise InsufficientScopeError(MANAGE)
+        user = users.get(user_id)
         if user is None:
             raise NotFoundError
         return user

@@ -89,7 +89,6 @@ class SessionService:
         session = await session_of(self._session, self._refresh_tokens, token)
         if token is None or session is None or session.client_id != client.id:
             raise InvalidGrantError
-        granted = narrow_scope(scope, await self._allowed_scope(session))
         refreshed_at = func.greatest(Session.refreshed_at, now)  # of processes whose clocks differ
         rotated = await self._session.scalar(
             update(Session)
@@ -115,6 +114,8 @@ class SessionService:
         )
         if rotated is None:
             rotated = await self._successor_of(session.id, token.counter, now)
+        # Last, so that a spent token ends its session whatever is asked for; it undoes the rest.
+        granted = narrow_scope(scope, await self._allowed_scope(rotated))
         return await self._token_pair(rotated, granted, now)
 
     async def _allowed_scope(self, session: Session) -> str:

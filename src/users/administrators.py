@@ -1,5 +1,7 @@
 """Administrators: there is always one left."""
 
+from uuid import UUID
+
 from sqlalchemy import literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,20 +16,23 @@ _active_administrators = select(User.id).where(
 )
 
 
-async def require_another_administrator(session: AsyncSession, user: User) -> None:
+async def require_another_administrator(
+    session: AsyncSession, user: User, *, by: UUID | None = None
+) -> None:
     """Refuse to lose `user` as an administrator when no other active one is left.
 
-    Locks every active administrator and the user, who may be none any more, in the order of their
-    ids, before it decides: of two who go at once, the second sees what the first has done. Call it
-    before the transaction locks or changes any user, since another may hold the rest and wait for
-    him.
+    Locks every active administrator, the user, and `by` whom it is done, who may be none any more,
+    in the order of their ids, before it decides: of two who go at once, the second sees what the
+    first has done. Call it before the transaction locks or changes any user, since another may hold
+    the rest and wait for him.
 
     Raises:
         LastAdministratorError: there is no other.
     """
+    others = [select(literal(id_)) for id_ in (user.id, by or user.id)]
     locked = await session.execute(
         select(User.id, User.roles, User.is_active)
-        .where(User.id.in_(union_all(_active_administrators, select(literal(user.id)))))
+        .where(User.id.in_(union_all(_active_administrators, *others)))
         .order_by(User.id)
         .with_for_update()
     )

@@ -1,5 +1,6 @@
 """Who may administrate: it takes the role, and a token with the scope."""
 
+import asyncio
 from typing import get_args
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from src.permissions import ROLES, Role
+from tests.account.support import all_wait, locked_account
 from tests.administration.support import AUDIT, NOBODY, USERS, change, read
 from tests.auth.support import ME, REGISTER, refresh, rows, segment, whoami
 from tests.core.support import problem_of
@@ -227,3 +229,51 @@ async def test_nobody_gives_himself_anything(
 
 def test_the_roles_of_the_document_are_those_that_give_something() -> None:
     assert set(get_args(Role)) == set(ROLES)
+
+
+REMOVALS: list[tuple[dict[str, object], int, str]] = [
+    ({"roles": []}, 403, "insufficient_scope"),
+    ({"is_active": False}, 401, "invalid_token"),
+]
+
+
+@pytest.mark.parametrize(("removal", "status", "code"), REMOVALS)
+@pytest.mark.parametrize(
+    ("method", "whose", "path", "body"),
+    [
+        ("PATCH", "second", "", {"is_active": True, "roles": ["admin"]}),
+        ("PATCH", "admin", "", {"roles": ["moderator"]}),
+        ("PATCH", "ann", "", {"roles": ["admin"]}),
+        ("POST", "ann", "/sessions/end", None),
+        ("POST", "ann", "/password/force-reset", None),
+        ("DELETE", "ann", "/mfa", None),
+    ],
+)
+async def test_who_is_removed_gets_nothing_done_by_requests_under_way(
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    accounts: Accounts,
+    admin: Account,
+    ann: Account,
+    removal: dict[str, object],
+    status: int,
+    code: str,
+    method: str,
+    whose: str,
+    path: str,
+    body: dict[str, object] | None,
+) -> None:
+    await accounts.add("second", roles=("admin",))
+    await accounts.add("third", roles=("admin",))  # so that nobody is the last one
+    second = await accounts.sign_in("second")
+    target = {"second": second, "admin": admin, "ann": ann}[whose]
+    async with locked_account(app, "second"):
+        removing = asyncio.create_task(change(client, admin, second.id, **removal))
+        await all_wait(app, 1)
+        url = f"{USERS}/{target.id}{path}"
+        under_way = asyncio.create_task(
+            client.request(method, url, json=body, headers=second.headers)
+        )
+        await all_wait(app, 2)
+    assert (await removing).status_code == 200
+    problem_of(await under_way, status, code)

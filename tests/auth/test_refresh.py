@@ -72,6 +72,27 @@ async def test_after_the_grace_the_whole_session_dies_and_no_other(
     await assert_alive(client, bob.access_token, bob.refresh_token)
 
 
+async def test_a_spent_token_ends_the_session_whatever_scope_is_asked_for(
+    client: httpx.AsyncClient, ann: Account, clock: FrozenClock
+) -> None:
+    access, successor = pair(await refresh(client, ann.refresh_token))
+    clock.advance(GRACE + MOMENT)
+    assert code(await refresh(client, ann.refresh_token, scope="users:manage")) == INVALID_GRANT
+    await assert_dead(client, access, successor)
+
+
+async def test_a_refused_scope_spends_no_token(
+    client: httpx.AsyncClient, ann: Account, clock: FrozenClock
+) -> None:
+    refused = await refresh(client, ann.refresh_token, scope="users:manage")
+    assert code(refused) == (400, "invalid_scope")
+    clock.advance(GRACE + MOMENT)
+    _, successor = pair(await refresh(client, ann.refresh_token))
+    refused = await refresh(client, ann.refresh_token, scope="users:manage")
+    assert code(refused) == (400, "invalid_scope")
+    await assert_alive(client, ann.access_token, successor)
+
+
 async def test_a_third_tab_with_the_first_token_gets_the_newest_within_its_grace(
     client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
