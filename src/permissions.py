@@ -45,6 +45,11 @@ def scopes_of(roles: Iterable[str]) -> frozenset[str]:
     return _OWN.union(*(ROLES.get(role, ()) for role in roles))
 
 
+def scope_names(scope: str) -> list[str]:
+    """What a `scope` parameter asks for: names between spaces, and nothing else (RFC 6749, 3.3)."""
+    return [name for name in scope.split(" ") if name]
+
+
 def kept(granted: str, allowed: frozenset[str]) -> str:
     """Of the scopes granted, those that are still allowed."""
     return " ".join(scope for scope in granted.split() if scope in allowed)

@@ -132,7 +132,7 @@ class BearerToken(OAuth2PasswordBearer):
         scheme, _, token = cast("bytes", values[0]).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise NotAuthenticatedError
-        return token.strip()
+        return token.strip(" ")
 
 
 bearer_token = BearerToken(tokenUrl=TOKEN_URL, scopes=dict(SCOPES), auto_error=False)

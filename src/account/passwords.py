@@ -142,13 +142,9 @@ class PasswordService:
         await self._set(user, password_hash, now)
         await sessions.end_all(self._session, user.id, "password_reset", now)
         await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
-        # Whoever was kept out by wrong guesses, his own or others', gets in with the new password.
-        network = self._events.peer.network
-        guessers = [
-            guesser
-            for name in (user.email, user.username)
-            for guesser in password_guessers(name, network, self._settings)
-        ]
+        # Whoever was kept out by wrong guesses, his own or others', gets in with the new password,
+        # by the address that the mail came to: both names together would tell that they are one's.
+        guessers = password_guessers(user.email, self._events.peer.network, self._settings)
         await self._backoff.clear(self._session, guessers)
         await self._events.tell(self._session, "password.reset", user)
 

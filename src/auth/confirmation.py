@@ -206,7 +206,13 @@ class ConfirmationService:
         await self._take_username(user, username)
 
     async def _start_over(self, user: User, registration: Registration, now: datetime) -> UUID:
-        """Somebody else opened the account: whatever it holds is not the owner's."""
+        """Somebody else opened the account: whatever it holds is not the owner's.
+
+        Raises:
+            InvalidLinkError: the account is disabled, which does not end by opening it anew.
+        """
+        if not user.is_active:
+            raise InvalidLinkError
         owner = User(
             id=uuid7(),
             email=user.email,

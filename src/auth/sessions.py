@@ -22,7 +22,7 @@ from src.config import Settings
 from src.database import Database
 from src.exceptions import NotFoundError
 from src.ids import uuid7
-from src.permissions import PERMISSIONS, kept, scopes_of
+from src.permissions import PERMISSIONS, kept, scope_names, scopes_of
 from src.security import SessionPrincipal
 from src.users.models import User
 
@@ -114,8 +114,12 @@ class SessionService:
         )
         if rotated is None:
             rotated = await self._successor_of(session.id, token.counter, now)
-        # Last, so that a spent token ends its session whatever is asked for; it undoes the rest.
-        granted = narrow_scope(scope, await self._allowed_scope(rotated))
+        # Last, so that a spent token ends its session whatever is asked for.
+        try:
+            granted = narrow_scope(scope, await self._allowed_scope(rotated))
+        except InvalidScopeError:
+            await self._session.rollback()  # the token is not spent
+            raise
         return await self._token_pair(rotated, granted, now)
 
     async def _allowed_scope(self, session: Session) -> str:
@@ -234,7 +238,7 @@ def narrow_scope(requested: str | None, granted: str) -> str:
     Raises:
         InvalidScopeError: an unknown scope, or one that is not granted.
     """
-    scopes = dict.fromkeys((requested or granted).split())
+    scopes = dict.fromkeys(scope_names(requested or granted))
     if not scopes or not set(granted.split()).issuperset(scopes):
         raise InvalidScopeError
     return " ".join(scopes)

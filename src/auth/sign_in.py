@@ -23,7 +23,7 @@ from src.auth.exceptions import (
 )
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Session
-from src.auth.opaque_tokens import OpaqueTokens, parse
+from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.auth.schemas import TokenRead
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
@@ -33,7 +33,7 @@ from src.clock import Clock
 from src.config import Settings
 from src.database import Database
 from src.ids import uuid7
-from src.permissions import SCOPES, scopes_of
+from src.permissions import SCOPES, scope_names, scopes_of
 from src.shapes import Document, Shape
 from src.statements import Read
 from src.users.emails import normalize_email
@@ -174,7 +174,7 @@ class SignInService:
         granted = _granted(scope, user, client)
         if user.mfa_enabled:
             if code is None:
-                raise self._mfa_required(user)
+                raise self._mfa_required(user, login)
             await self._second_factor.verify(user, code, known_device=device_id is not None)
         return await self._open(user, granted, client, device_id)
 
@@ -201,15 +201,15 @@ class SignInService:
         if token is None or token.counter <= self._clock.now().timestamp():
             raise InvalidGrantError
         user = await self._locked(token.row_id)
-        if not self._mfa_tokens.verify(token, user.password_hash.encode()) or not user.mfa_enabled:
+        names = user.email, user.username
+        login = next((name for name in names if self._is_of(token, user, name)), None)
+        if login is None or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
         device_id = self._known_device(device_tokens, _salt_of(user))
         await self._second_factor.verify(user, code, known_device=device_id is not None)
         # The password was right when its turn came; wrong ones of others since then do not matter.
-        names = user.email, user.username
-        guessers = [one for name in names for one in self._guessers(name, device_id)]
-        await self._backoff.clear(self._session, guessers)
+        await self._backoff.clear(self._session, self._guessers(login, device_id))
         return await self._open(user, granted, client, device_id)
 
     async def with_confirmation(
@@ -305,13 +305,14 @@ class SignInService:
         )
         return same is None
 
-    def _mfa_required(self, user: User) -> MfaRequiredError:
+    def _mfa_required(self, user: User, login: str) -> MfaRequiredError:
         lifetime = self._settings.mfa_challenge_lifetime
-        # The hash goes into it: with the password, the token changes too.
-        token = self._mfa_tokens.issue(
-            user.id, self._seconds_of_end(lifetime), user.password_hash.encode()
-        )
+        end = self._seconds_of_end(lifetime)
+        token = self._mfa_tokens.issue(user.id, end, _mfa_salt(user, login))
         return MfaRequiredError(token, int(lifetime.total_seconds()))
+
+    def _is_of(self, mfa_token: ParsedToken, user: User, login: str) -> bool:
+        return self._mfa_tokens.verify(mfa_token, _mfa_salt(user, login))
 
     def _known_device(self, device_tokens: Sequence[str], salt: bytes) -> UUID | None:
         """The device, if one of its tokens is the account's."""
@@ -341,6 +342,11 @@ def _salt_of(user: User) -> bytes:
     return _device_salt(user.id, user.password_hash, user.device_generation)
 
 
+def _mfa_salt(user: User, login: str) -> bytes:
+    """With another password, the token is void; it tells by which name the user signs in."""
+    return f"{login} {user.password_hash}".encode()
+
+
 def _normalize(login: str) -> str:
     """The address or username as it would be stored."""
     if "@" in login:
@@ -350,7 +356,7 @@ def _normalize(login: str) -> str:
 
 
 def _require_known(scope: str | None) -> None:
-    if scope and not SCOPES.keys() >= set(scope.split()):
+    if scope and not SCOPES.keys() >= set(scope_names(scope)):
         raise InvalidScopeError
 
 
@@ -363,7 +369,7 @@ def _granted(scope: str | None, user: User, client: Client) -> str:
     allowed = scopes_of(user.roles)
     if client.scopes is not None:
         allowed &= client.scopes
-    asked = dict.fromkeys(scope.split()) if scope else SCOPES
+    asked = dict.fromkeys(scope_names(scope)) if scope else SCOPES
     granted = [name for name in asked if name in allowed]
     if not granted:
         raise InvalidScopeError

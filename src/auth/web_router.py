@@ -9,7 +9,7 @@ from src.auth.clients import PUBLIC_CLIENT, public_client
 from src.auth.cookies import DEVICE, REFRESH
 from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
 from src.auth.devices import DeviceDep
-from src.auth.exceptions import InvalidGrantError
+from src.auth.exceptions import InvalidGrantError, InvalidScopeError
 from src.auth.origins import require_own_origin
 from src.auth.schemas import TokenRead, WebSessionRead, WebTokenRead
 from src.auth.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
@@ -61,7 +61,7 @@ async def read_session(
     refresh_token = REFRESH.read(request, settings) or ""
     try:
         tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
-    except InvalidGrantError:
+    except (InvalidGrantError, InvalidScopeError):  # the second: no scope is left to the session
         return DocumentResponse(None, headers=NOT_KEPT)
     return _tokens_with_cookie(tokens, settings, user=await credentials.account_of(tokens))
 

@@ -274,6 +274,19 @@ async def test_an_owner_who_was_kept_out_gets_in(
     assert (await sign_in(client, ANN, NEW_PASSWORD)).status_code == 200
 
 
+async def test_a_reset_does_not_tell_which_username_the_address_has(
+    client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
+) -> None:
+    await accounts.add("ann")
+    await accounts.add("bob")
+    for name in ("ann", "bob"):
+        for _ in range(6):
+            await sign_in(client, name, "not the password")
+    assert (await reset(client, await reset_link(client, inbox))).status_code == 204
+    for name in ("ann", "bob"):
+        assert code(await sign_in(client, name, "not it")) == (429, "too_many_failures")
+
+
 @pytest.mark.parametrize("first", ["sign-in", "reset"])
 async def test_a_sign_in_at_the_same_time_does_not_survive(
     client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox, first: str

@@ -28,6 +28,12 @@ async def test_the_scheme_is_known_in_any_case(client: httpx.AsyncClient, ann: A
         assert (await client.get(ME, headers=headers)).status_code == 200
 
 
+async def test_no_other_blank_is_taken_for_a_space(client: httpx.AsyncClient, ann: Account) -> None:
+    for blank in (b"\xa0", b"\x85", b"\t", b"\x1f"):
+        answer = await whoami(client, blank + ann.access_token.encode())
+        assert code(answer) == (401, "invalid_token"), blank
+
+
 async def test_a_token_comes_once_and_in_the_header_only(
     client: httpx.AsyncClient, ann: Account
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from ipaddress import ip_network
 from itertools import cycle
 
@@ -85,6 +86,25 @@ async def test_twenty_devices_from_before_and_all_names_share_the_free_guesses(
         guesses.append(client.post(RECOVERY_CODES, json=proof, headers=ann.headers))
     outcomes = Counter(code(answer) for answer in await asyncio.gather(*guesses))
     assert outcomes == {WRONG: FREE, WAIT: 120 - FREE}
+
+
+async def test_a_sign_in_in_two_steps_does_not_tell_which_username_the_address_has(
+    client: httpx.AsyncClient, ann: Account, clock: FrozenClock, accounts: Accounts
+) -> None:
+    _, recovery_codes = await enable(client, ann, clock)
+    await accounts.add("bob")
+    for name in ("ann@x.test", "ann", "bob"):
+        while code(await sign_in(client, username=name, password="wrong horse")) != WAIT:
+            pass
+    clock.advance(timedelta(minutes=20))
+    token = (await sign_in(client, username="ann@x.test")).json()["mfa_token"]
+    pair(await sign_in(client, grant_type=MFA_GRANT, mfa_token=token, code=recovery_codes[0]))
+    wrong = {"password": "wrong horse"}
+    assert code(await sign_in(client, username="ann@x.test", **wrong)) == (400, "invalid_grant")
+    for name in ("ann", "bob"):
+        assert code(await sign_in(client, username=name, **wrong)) == (400, "invalid_grant")
+        assert code(await sign_in(client, username=name, **wrong)) == WAIT
+    assert code(await sign_in(client, username="ann@x.test", **wrong)) == (400, "invalid_grant")
 
 
 async def test_all_known_devices_count_as_one(

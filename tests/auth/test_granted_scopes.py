@@ -39,6 +39,20 @@ async def test_without_a_role_there_is_no_permission(
         assert code(await sign_in(client, "ann", scope=scope)) == (400, "invalid_scope"), scope
 
 
+async def test_scopes_stand_between_spaces_and_nothing_else(
+    client: httpx.AsyncClient, accounts: Accounts
+) -> None:
+    await accounts.add("ann")
+    asked = " profile:read  posts:read "
+    assert scopes(await sign_in(client, "ann", scope=asked)) == {"profile:read", "posts:read"}
+    _, refresh_token = pair(await sign_in(client, "ann"))
+    for blank in ("\t", "\n", "\u00a0", "\u2003", "\x1f"):
+        asked = f"profile:read{blank}posts:read"
+        assert code(await sign_in(client, "ann", scope=asked)) == (400, "invalid_scope")
+        refreshed = await refresh(client, refresh_token, scope=asked)
+        assert code(refreshed) == (400, "invalid_scope")
+
+
 async def test_an_unknown_scope_is_refused_before_the_password_is_looked_at(
     client: httpx.AsyncClient, accounts: Accounts
 ) -> None:

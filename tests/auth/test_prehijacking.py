@@ -7,17 +7,20 @@ from datetime import timedelta
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from src.auth import tasks
 from src.config import Settings
 from src.jobs import JobContext
 from src.mail.gateway import Mailer
+from src.users.models import User
 from tests.auth.support import (
     CONFIRM,
     ME,
     ONE_REQUEST_ID,
     REGISTER,
     RESEND,
+    change,
     code,
     confirm,
     pair,
@@ -147,6 +150,21 @@ async def test_registrations_and_the_confirmation_of_another_at_once(
     )
     assert confirmed.status_code == 204
     assert [answer.status_code for answer in registered] == [202] * 10
+    await assert_the_victims(client)
+
+
+async def test_a_disabled_account_is_not_opened_anew(
+    client: httpx.AsyncClient, app: FastAPI, inbox: Inbox
+) -> None:
+    await attack(client)
+    secret = await own_registration(client)
+    token = await inbox.token(VICTIM, 2)
+    await change(app, update(User).values(is_active=False))
+    body = {"token": token, "registration_secret": secret, "sign_in": True}
+    assert code(await client.post(CONFIRM, json=body)) == (400, "invalid_token")
+    assert code(await sign_in(client, VICTIM, OWN)) == (400, "invalid_grant")
+    await change(app, update(User).values(is_active=True))
+    assert (await client.post(CONFIRM, json=body)).status_code == 200
     await assert_the_victims(client)
 
 

@@ -224,6 +224,19 @@ class TestWebSession:
         body = (await browser.get(SESSION)).json()
         assert (body["user"], body["scope"]) == (None, "posts:read")
 
+    async def test_who_may_do_nothing_any_more_is_nobody_until_he_may_again(
+        self, browser: httpx.AsyncClient, app: FastAPI, accounts: Accounts, clock: FrozenClock
+    ) -> None:
+        await accounts.add("ann", roles=("admin",))
+        await log_in(browser, scope="users:manage")
+        await change(app, update(User).values(roles=[]))
+        for _ in range(2):
+            answer = await browser.get(SESSION)
+            assert (answer.status_code, answer.json()) == (200, None)
+            clock.advance(timedelta(seconds=11))
+        await change(app, update(User).values(roles=["admin"]))
+        assert (await browser.get(SESSION)).json()["scope"] == "users:manage"
+
     @pytest.mark.parametrize(
         ("headers", "refused"),
         [
