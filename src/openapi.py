@@ -70,6 +70,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = answer
+            operation["summary"] = operation["summary"].strip()  # that of list_ ends in a blank
     for route in iter_route_contexts(app.routes):
         if isinstance(route.route, APIRoute) and _is_open_to_all(route.route.dependant):
             for method in route.methods or ():

@@ -48,6 +48,10 @@ _SIGN_IN: dict[str, Any] = {
         "with the password",
     },
     "scope": {"type": "string", "description": "Scopes separated by spaces"},
+    "include": {
+        "type": "string",
+        "description": "user: the answer has the account as well",
+    },
     "client_id": {
         "type": "string",
         "description": f"{PUBLIC_CLIENT_ID} for every front end, which may also leave it out",

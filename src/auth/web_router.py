@@ -23,7 +23,9 @@ MAX_SIGNED_OUT = 10  # sessions at once: no browser has more cookies of ours tha
 router = APIRouter(prefix="/auth/web", tags=["auth"], dependencies=[Depends(require_own_origin)])
 
 
-@router.post("/login", response_model=WebTokenRead, openapi_extra=WEB_SIGN_IN_SCHEMA)
+@router.post(
+    "/login", response_model=WebTokenRead | WebSessionRead, openapi_extra=WEB_SIGN_IN_SCHEMA
+)
 async def sign_in(
     request: Request, settings: SettingsDep, device: DeviceDep, sign_in_service: SignInServiceDep
 ) -> Response:

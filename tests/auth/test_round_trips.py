@@ -154,6 +154,16 @@ class TestIncludedUser:
         assert other.status_code == 400
         assert other.json()["error"] == "invalid_request"
 
+    @pytest.mark.parametrize("path", [TOKEN, LOGIN])
+    async def test_the_api_document_says_so(self, client: httpx.AsyncClient, path: str) -> None:
+        document = (await client.get("/openapi.json")).json()
+        operation = document["paths"][path]["post"]
+        for body in operation["requestBody"]["content"].values():
+            assert "include" in body["schema"]["properties"]
+        answers = operation["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+        schemas = [document["components"]["schemas"][a["$ref"].split("/")[-1]] for a in answers]
+        assert ["user" in schema["properties"] for schema in schemas] == [False, True]
+
     async def test_a_refresh_may_include_it_too(
         self, client: httpx.AsyncClient, accounts: Accounts
     ) -> None:

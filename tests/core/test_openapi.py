@@ -92,7 +92,9 @@ def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
 
 def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
-        assert operation.get("summary"), name
+        summary = operation["summary"]
+        assert summary, name
+        assert summary == summary.strip(), name
         assert operation.get("description"), name
         assert operation.get("tags"), name
 
