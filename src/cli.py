@@ -95,7 +95,7 @@ def _bind(settings: Settings) -> list[socket.socket]:
     """Take the port before anything is started; uvicorn listens last.
 
     Raises:
-        OSError: the server could not listen.
+        RuntimeError: the server could not listen.
     """
     try:
         return bind(settings.host, settings.port)
@@ -103,7 +103,10 @@ def _bind(settings: Settings) -> list[socket.socket]:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {settings.port} of {settings.host} is taken: set PORT to a free one"
             raise RuntimeError(message) from None
-        raise
+        message = f"HOST {settings.host} with PORT {settings.port}: {error.strerror}"
+        raise RuntimeError(message) from None
+    except UnicodeError:
+        raise RuntimeError(f"HOST {settings.host} is no name of a machine") from None
 
 
 async def _require_accepting_database(settings: Settings) -> None:
@@ -177,6 +180,8 @@ def main() -> None:
     except ValidationError as error:
         reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
         parser.exit(2, f"The settings are not right:\n{reasons}\n")
+    except UnicodeDecodeError:
+        parser.exit(2, "The settings are not right:\n  .env is not UTF-8\n")
     except DatabaseRefusedError as error:
         parser.exit(2, f"The settings are not right:\n  {error}\n")
     except (RuntimeError, OSError, AppError) as error:

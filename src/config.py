@@ -46,14 +46,19 @@ def _seconds(value: object) -> object:
     return float(value) if isinstance(value, str) and _SECONDS.fullmatch(value.strip()) else value
 
 
-# Seconds, HH:MM:SS or an ISO 8601 duration such as P14D.
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
+# Seconds, HH:MM:SS or an ISO 8601 duration such as P14D; a hundred years from now is still a date.
+LONGEST = timedelta(days=36500)
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=LONGEST)]
+# What PostgreSQL can count.
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+# From what it does not take for no limit, to a day.
+Wait = Annotated[float, Field(ge=0.001, le=86400)]
 
 
 def _rate_limit(value: str) -> str:
     with suppress(ValueError):  # it repeats the value
         match parse_many(value):
-            case [limit] if limit.amount > 0:
+            case [limit] if limit.amount > 0 and 0 < limit.get_expiry() <= LONGEST.total_seconds():
                 return value
     raise ValueError("must be one limit of one request or more, such as 1200/minute")
 
@@ -101,7 +106,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = []
     data_dir: Path = Path("var")
     access_log: bool = False
-    max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1024**3)] = 1024 * 1024
     worker_in_server: bool = True
 
     # General limits
@@ -115,8 +120,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     read_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
-    database_wait_seconds: Annotated[float, Field(gt=0)] = 5.0
-    statement_timeout_seconds: Annotated[float, Field(gt=0)] = 15.0
+    database_wait_seconds: Wait = 5.0
+    statement_timeout_seconds: Wait = 15.0
 
     # Secrets: made once under DATA_DIR when local, required elsewhere
     secret_key: SecretStr = SecretStr("")
@@ -141,7 +146,7 @@ class Settings(BaseSettings):
     ] = timedelta(seconds=10)
     email_link_lifetime: Duration = timedelta(hours=24)
     password_reset_lifetime: Duration = timedelta(hours=1)
-    email_links_per_hour: Annotated[int, Field(ge=1)] = 5
+    email_links_per_hour: Count = 5
     personal_token_lifetime: Duration = timedelta(days=366)
     mfa_challenge_lifetime: Duration = timedelta(minutes=5)
     # In an otpauth URL, a colon divides it from the account.
@@ -152,13 +157,23 @@ class Settings(BaseSettings):
     breached_passwords_url: str | None = None
     bcrypt_rounds: Annotated[int, Field(ge=4, le=20)] = 12
     password_threads: Annotated[int, Field(ge=1, le=64)] = 1
-    password_queue: Annotated[int, Field(ge=1)] = 64
+    password_queue: Count = 64
 
     # Wrong passwords and codes in a row before each further one has to wait
-    failures_per_account: Annotated[int, Field(ge=1)] = 15
-    failures_per_address: Annotated[int, Field(ge=1)] = 50
-    failures_per_pair: Annotated[int, Field(ge=1)] = 5
+    failures_per_account: Count = 15
+    failures_per_address: Count = 50
+    failures_per_pair: Count = 5
     longest_backoff: Duration = timedelta(minutes=15)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _utf8(cls, value: object) -> object:
+        """What is no UTF-8 in the environment comes as halves of characters."""
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise ValueError("is not UTF-8") from None
+        return value
 
     @field_validator(
         "cors_origins",

@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, delete, inspect, or_, select
+from sqlalchemy import ColumnElement, delete, exists, inspect, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.backoff import FORGOTTEN_AFTER
@@ -188,7 +188,12 @@ async def _forget_what_ended(context: JobContext) -> None:
     """Delete what ended: sessions, links, registrations, unconfirmed accounts, counts, holds."""
     now = context.clock.now()
     registered_long_ago = now - REGISTRATION_KEPT
-    never_confirmed = User.email_verified_at.is_(None), User.created_at <= registered_long_ago
+    never_confirmed = (
+        User.email_verified_at.is_(None),
+        User.created_at <= registered_long_ago,
+        # The owner may have registered last night what somebody else did a week ago.
+        ~exists().where(Registration.user_id == User.id),
+    )
     which: list[tuple[type[Base], Sequence[ColumnElement[bool]]]] = [
         (Session, [or_(Session.expires_at <= now, Session.ended_at <= now - DAY)]),
         (EmailLink, [EmailLink.expires_at <= now]),

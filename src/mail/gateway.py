@@ -106,9 +106,9 @@ def _compose(mail: RenderedMail, sender: Address, to: Address) -> EmailMessage:
 
 
 def _recipient(address: str) -> Address:
-    """`Address` refuses line breaks."""
+    """`Address` refuses line breaks, but not those of encoded words: headers of their own."""
     local_part, at, domain = address.rpartition("@")
-    if not (local_part and at):
+    if not (local_part and at) or "=?" in local_part:
         raise ValueError("not an e-mail address")
     return Address("", local_part, ascii_domain(domain))
 

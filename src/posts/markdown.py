@@ -13,7 +13,10 @@ from src.text import is_visible
 _markdown = (
     MarkdownIt("commonmark", {"html": False}).enable(["strikethrough"]).disable(["reference"])
 )
-_SEEN_WITHOUT_TEXT = re.compile("<(?:img|hr)[ >]")
+# An image without an address, as one of `data:` is left, shows nothing.
+_SEEN_WITHOUT_TEXT = re.compile('<(?:img src="[^"]|hr[ >])')
+# No text has them (src.text), but `&#x202e;` makes one.
+_OVERRIDES = dict.fromkeys([0x202D, 0x202E])
 _TEXT = re.compile(">([^<]+)")
 _URL_SCHEMES = {"http", "https", "mailto"}
 _ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {"code": {"class"}}
@@ -29,7 +32,7 @@ def render_markdown(source: str) -> str:
     Code has its language as a class, such as `language-python`; nothing else has one.
     """
     return nh3.clean(
-        _markdown.render(source),
+        _markdown.render(source).translate(_OVERRIDES),
         attributes=_ATTRIBUTES,
         attribute_filter=_without_other_classes,
         url_schemes=_URL_SCHEMES,

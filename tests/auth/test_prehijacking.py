@@ -11,8 +11,6 @@ from sqlalchemy import update
 
 from src.auth import tasks
 from src.config import Settings
-from src.jobs import JobContext
-from src.mail.gateway import Mailer
 from src.users.models import User
 from tests.auth.support import (
     CONFIRM,
@@ -23,6 +21,7 @@ from tests.auth.support import (
     change,
     code,
     confirm,
+    job_context,
     pair,
     refresh,
     register,
@@ -61,6 +60,12 @@ async def attack(client: httpx.AsyncClient) -> str:
 async def own_registration(client: httpx.AsyncClient) -> str:
     """The victim registers; his secret."""
     return await register(client, VICTIM, password=OWN, display_name="Victim")
+
+
+async def clean_up(app: FastAPI) -> None:
+    """What is done every night."""
+    for schedule in tasks.SCHEDULES:
+        await schedule.run(job_context(app))
 
 
 @pytest.mark.parametrize("order", ["attacker first", "attacker after", "attacker around"])
@@ -213,6 +218,31 @@ async def test_equal_passwords_of_two_addresses_do_not_look_equal(
     assert first != second
 
 
+async def test_the_owner_confirms_though_the_attack_is_forgotten_meanwhile(
+    client: httpx.AsyncClient, app: FastAPI, inbox: Inbox, clock: FrozenClock
+) -> None:
+    await attack(client)
+    await inbox.mails(VICTIM, 1)
+    clock.advance(timedelta(days=7))
+    secret = await own_registration(client)
+    token = await inbox.token(VICTIM, 2)
+    await clean_up(app)
+    assert (await confirm(client, token, registration_secret=secret)).status_code == 204
+    await assert_the_victims(client)
+
+
+async def test_an_account_is_forgotten_with_its_last_registration(
+    client: httpx.AsyncClient, app: FastAPI, clock: FrozenClock
+) -> None:
+    await attack(client)
+    clock.advance(timedelta(days=6))
+    await own_registration(client)
+    for left in (1, 0):
+        clock.advance(timedelta(days=6))
+        await clean_up(app)
+        assert len(await rows(app, "SELECT 1 FROM users")) == left
+
+
 class TestWithoutConfirmation:
     """REQUIRE_CONFIRMED_EMAIL=false: the attacker may even have used the account."""
 
@@ -273,11 +303,7 @@ class TestWithoutConfirmation:
         await client.patch(ME, headers=mine, json={"username": "second-name", "bio": "mine"})
         await inbox.mails(VICTIM, 1)
         clock.advance(timedelta(days=days))
-        state = app.state
-        for schedule in tasks.SCHEDULES:
-            await schedule.run(
-                JobContext(state.settings, state.database, Mailer(state.settings), clock)
-            )
+        await clean_up(app)
         await client.post(RESEND, json={"email": VICTIM})
         token = await inbox.token(VICTIM, 2)
         assert (await confirm(client, token, password=OWN)).status_code == 204

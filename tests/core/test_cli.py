@@ -203,6 +203,26 @@ async def test_a_taken_port_is_said_in_a_sentence_and_nothing_is_started(
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "name.invalid", "192.0.2.1"])
+def test_a_host_that_is_no_address_of_this_machine_is_said_in_a_sentence(
+    environment: dict[str, str], host: str
+) -> None:
+    done = run(environment | {"HOST": host}, "serve")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"HOST {host} ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_env_file_that_is_not_utf8_is_said_and_not_repeated(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"SECRET_KEY=caf\xe9\n")
+    status, told = refusal(capsys, monkeypatch, "keys", "list")
+    assert status == 2
+    assert told == "The settings are not right:\n  .env is not UTF-8\n"
+
+
 def test_serve_says_where_it_runs_once_it_listens(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

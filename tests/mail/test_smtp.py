@@ -271,6 +271,7 @@ class TestInternationalAddresses:
         "ann@example.com\r\nBcc: eve@example.com",
         "ann\r\nRCPT TO:<eve@example.com>@example.com",
         "ann@example.com>\nDATA",
+        "=?utf-8?q?=0d=0aBcc=3aeve?=@example.com",
         "no-address",
         "@example.com",
         "ann@",

@@ -60,7 +60,15 @@ async def test_markdown_that_shows_nothing_is_no_body(
     client: httpx.AsyncClient, ann: Account
 ) -> None:
     post = await write(client, ann)
-    for body in ("&nbsp;", "&#8203;&#x3164;", "> ", "-", "[](https://a.test)"):
+    for body in (
+        "&nbsp;",
+        "&#8203;&#x3164;",
+        "> ",
+        "-",
+        "[](https://a.test)",
+        "![]()",
+        "![](data:image/png;base64,x)",
+    ):
         for answer in (
             await client.post(POSTS, json={"title": "a", "body": body}, headers=ann.headers),
             await client.patch(f"{POSTS}/{post['id']}", json={"body": body}, headers=ann.headers),

@@ -178,6 +178,12 @@ def test_what_is_no_name_of_a_language_is_no_class(language: str) -> None:
     assert rendered == "<pre><code>x\n</code></pre>\n"
 
 
+def test_an_entity_does_not_override_the_direction_of_a_text() -> None:
+    html = render_markdown('&#x202e;txt.exe&#8237; [a](https://x.test "&#x202E;b")')
+    assert not {"\u202d", "\u202e"} & set(html)
+    assert "txt.exe" in html
+
+
 def test_every_link_is_marked_as_foreign() -> None:
     rendered = render_markdown("[a](https://a.test) <https://b.test>")
     links = Inspector(rendered).links
