@@ -38,6 +38,10 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[InvalidValue] | None = Field(None, description="With status 422")
+    error: str | None = Field(None, description="At OAuth's endpoints (RFC 6749, section 5.2)")
+    error_description: str | None = Field(None, description="With some of them")
+    mfa_token: str | None = Field(None, description="With mfa_required, for the second step")
+    expires_in: int | None = Field(None, description="The seconds for which it holds")
 
 
 def install(app: FastAPI) -> None:

@@ -28,7 +28,7 @@ class InterruptedExportError(Exception):
 
 
 class ExportService:
-    """Exports what is held about users; who does is noted in the caller's transaction."""
+    """Exports what is held about users, and commits that it does, before it reads anything."""
 
     def __init__(
         self,
@@ -52,7 +52,19 @@ class ExportService:
         if user is None:
             raise InvalidTokenError
         await self._events.tell(self._session, "account.exported", user)
-        return document(self._reads, self._sections, caller)
+        await self._session.commit()
+        parts = document(self._reads, self._sections, caller)
+        try:
+            first = await anext(parts)  # most have one alone, which may still be another answer
+        except InterruptedExportError:
+            raise InvalidTokenError from None
+        return _followed(first, parts)
+
+
+async def _followed(first: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in parts:
+        yield part
 
 
 async def document(

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 
 from src.auth.exceptions import (
     ClientNotAllowedError,
+    InvalidBasicClientError,
     InvalidClientError,
     UnauthorizedClientError,
 )
@@ -52,19 +53,19 @@ async def authenticate_client(reads: Pool, request: TokenRequest) -> Client:
         return PUBLIC_CLIENT
     client = await _client_by_id.first(reads, client_id=client_id)
     if client is None or not hmac.compare_digest(client["secret_hash"], secret_digest(secret)):
-        raise InvalidClientError
+        raise _refusal(request)
     return Client(client_id, frozenset(client["scope"].split()))
 
 
-def require_scope(client: Client, scope: str) -> None:
-    """Let a client of its own name do what it has this scope for.
+def require_scope(client: Client, scope: str, request: TokenRequest) -> None:
+    """Let the client of a request, if it has a name of its own, do what it has this scope for.
 
     Raises:
         InvalidClientError: it is the public client, which anybody can be.
         ClientNotAllowedError: it lacks the scope.
     """
     if client.scopes is None:
-        raise InvalidClientError
+        raise _refusal(request)
     if scope not in client.scopes:
         raise ClientNotAllowedError
 
@@ -81,6 +82,10 @@ def public_client(request: TokenRequest) -> Client:
     return PUBLIC_CLIENT
 
 
+def _refusal(request: TokenRequest) -> InvalidClientError:
+    return InvalidClientError() if request.authorization is None else InvalidBasicClientError()
+
+
 def _basic_credentials(authorization: str) -> tuple[str, str]:
     """Id and secret, which a client encodes as in a form first: often `-` and `_` too."""
     scheme, _, encoded = authorization.partition(" ")
@@ -88,7 +93,7 @@ def _basic_credentials(authorization: str) -> tuple[str, str]:
         client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         client_id, secret = (unquote_plus(part, errors="strict") for part in (client_id, secret))
     except ValueError:  # neither base64 nor UTF-8
-        raise InvalidClientError from None
+        raise InvalidBasicClientError from None
     if scheme.lower() != "basic" or "\0" in client_id + secret:
-        raise InvalidClientError
+        raise InvalidBasicClientError
     return client_id, secret

@@ -119,17 +119,27 @@ class DuplicateCookieError(TokenError):
 
 
 class InvalidClientError(TokenError):
-    """Unknown client or wrong client credentials."""
+    """Unknown client or wrong client credentials, in the form or missing."""
 
-    status = 401
     code = error = "invalid_client"
     title = "The client is not known"
 
-    def __init__(self) -> None:
+    def __init__(self, **headers: str) -> None:
         super().__init__(
-            "A front end is the client plaza, or names none; any other sends its secret",
-            **{"WWW-Authenticate": 'Basic realm="plaza"'},
+            "A front end is the client plaza, or names none; any other sends its secret", **headers
         )
+
+
+class InvalidBasicClientError(InvalidClientError):
+    """The same in answer to an Authorization header (RFC 6749, section 5.2).
+
+    Only there: at the challenge, a browser asks its user for a name and a password.
+    """
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(**{"WWW-Authenticate": 'Basic realm="plaza"'})
 
 
 class ClientNotAllowedError(TokenError):

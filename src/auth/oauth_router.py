@@ -57,7 +57,7 @@ async def introspect_token(
 ) -> DocumentResponse:
     """Ask what a token is worth now (RFC 7662); for clients with the scope `tokens:introspect`."""
     form = await read_token_request(request)
-    require_scope(await authenticate_client(reads, form), "tokens:introspect")
+    require_scope(await authenticate_client(reads, form), "tokens:introspect", form)
     token = await introspections.introspect(form.required("token"))
     return DocumentResponse(token, headers=NOT_KEPT)
 

@@ -33,7 +33,7 @@ _username: TypeAdapter[str] = TypeAdapter(Username)
 @router.get("/usernames/{username}", response_model=UsernameRead)
 async def read_username(
     request: Request,
-    username: Annotated[str, Path(max_length=200)],
+    username: Annotated[str, Path(max_length=200, examples=["ann"])],
     reads: ReadsDep,
     settings: SettingsDep,
     clock: ClockDep,
@@ -79,7 +79,9 @@ async def update_me(
 @router.get("/users/{user}", response_model=UserProfile | ManagedUser)
 async def read_user(
     request: Request,
-    user: Annotated[str, Path(max_length=64, description="The username, or the id")],
+    user: Annotated[
+        str, Path(max_length=64, description="The username, or the id", examples=["ann"])
+    ],
     viewer: OptionalPrincipal,
     reads: ReadsDep,
 ) -> Response:

@@ -113,7 +113,7 @@ async def test_a_hint_changes_nothing(
 
 async def test_the_public_client_may_not_ask(client: httpx.AsyncClient, ann: Account) -> None:
     data = {"token": ann.access_token}
-    assert_oauth_error(await client.post(INTROSPECT, data=data), 401, "invalid_client")
+    assert_oauth_error(await client.post(INTROSPECT, data=data), 400, "invalid_client")
     for header in (*FOREIGN_CLIENTS, b"Basic Og==", b"Bearer " + ann.access_token.encode()):
         answer = await client.post(INTROSPECT, data=data, headers={b"Authorization": header})
         assert_oauth_error(answer, 401, "invalid_client")

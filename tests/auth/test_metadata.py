@@ -179,5 +179,5 @@ async def test_a_front_end_finds_out_which_client_it_is(
     found = (await metadata_of(client))["public_client_id"]
     assert (await accounts.token("ann", client_id=found)).status_code == 200
     answer = await accounts.token("ann", client_id="my-app")
-    assert code(answer) == (401, "invalid_client")
+    assert code(answer) == (400, "invalid_client")
     assert found in answer.json()["error_description"]
