@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from src.config import Settings
 from tests.support import PASSWORD, Accounts, problem_type
 
+pytestmark = pytest.mark.no_cover  # with it, this takes twice as long
 EXAMPLES = {"anonymous": 5, "user": 10, "administrator": 10}  # of each operation, of each mode
 CHECKS = [
     not_a_server_error,

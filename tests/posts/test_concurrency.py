@@ -81,6 +81,7 @@ async def test_many_long_posts_at_once_are_all_written(
     assert {answer.status_code for answer in answers} == {201}
 
 
+@pytest.mark.no_cover  # with it, rendering takes ten times as long
 async def test_the_longest_text_to_render_does_not_stop_the_others(
     client: httpx.AsyncClient, ann: Account
 ) -> None:
@@ -131,6 +132,7 @@ class TestOneConnection:
         assert (await slow).status_code == 201
 
 
+@pytest.mark.no_cover
 async def test_one_authors_long_texts_leave_room_for_the_others(
     client: httpx.AsyncClient, accounts: Accounts, ann: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
