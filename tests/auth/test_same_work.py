@@ -3,11 +3,15 @@
 Otherwise the requests after it would take longer, and tell.
 """
 
+from typing import Any
+
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from src.mail import gateway, rendering
+from src.mail.rendering import RenderedMail
 from tests.account.support import FORGOT
 from tests.auth.support import REGISTER, RESEND, all_jobs_done, change, rows
 from tests.support import PASSWORD, Accounts, Inbox
@@ -34,6 +38,28 @@ async def test_a_mail_or_none(
     assert len(known) == 2
     assert len(inbox.mailbox.messages("known@x.test")) == 1
     assert inbox.mailbox.messages("unknown@x.test") == []
+
+
+@pytest.mark.parametrize("path", [FORGOT, RESEND])
+async def test_a_mail_that_goes_to_nobody_is_written_all_the_same(
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    accounts: Accounts,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    written: list[str] = []
+
+    def render(template: str, *arguments: Any) -> RenderedMail:
+        written.append(template)
+        return rendering.render(template, *arguments)
+
+    monkeypatch.setattr(gateway, "render", render)
+    await accounts.add("known", confirmed=path == FORGOT)
+    for name in ("known", "unknown"):
+        await jobs_of(client, app, path, email=f"{name}@x.test")
+    assert len(written) == 2
 
 
 async def test_a_registration(
