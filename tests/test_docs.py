@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from src.config import Settings
 from src.main import create_app
+from tests.core.support import talking_to
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def app(tmp_path: Path) -> FastAPI:
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Its client."""
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    async with talking_to(app) as client:
         yield client
 
 

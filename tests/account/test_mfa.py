@@ -25,6 +25,7 @@ from tests.account.phone import (
     state,
 )
 from tests.auth.support import ME, code, pair, refresh, rows, sign_in, whoami
+from tests.core.support import talking_to
 from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox
 
 STEP = timedelta(seconds=30)
@@ -303,9 +304,7 @@ async def test_under_another_key_one_enrols_anew_with_a_recovery_code(
     )
     async with (
         rekeyed.router.lifespan_context(rekeyed),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(rekeyed), base_url="http://plaza.test"
-        ) as other,
+        talking_to(rekeyed) as other,
     ):
         assert await state(other, ann) == ON
         assert code(await disable(other, ann, phone.code())) == (503, "second_factor_unavailable")

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from src.config import Settings
 from tests.auth.support import TOKEN, code, whoami
+from tests.core.support import talking_to
 from tests.support import PASSWORD, Accounts
 
 LOGIN, REFRESH, LOGOUT = (f"/api/v1/auth/web/{name}" for name in ("login", "refresh", "logout"))
@@ -55,9 +56,7 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Sends what it is told from a page of ours."""
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url=PLAZA, headers={"Origin": PLAZA}
-    ) as browser:
+    async with talking_to(app, PLAZA, {"Origin": PLAZA}) as browser:
         yield browser
 
 

@@ -23,6 +23,7 @@ from tests.auth.support import (
     rows,
     whoami,
 )
+from tests.core.support import talking_to
 from tests.support import PASSWORD, Accounts, FrozenClock, Inbox
 
 WEB = "/api/v1/auth/web"
@@ -44,9 +45,7 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that shows a page of the server's own origin."""
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url=PLAZA, headers=SAME_ORIGIN
-    ) as browser:
+    async with talking_to(app, PLAZA, SAME_ORIGIN) as browser:
         yield browser
 
 

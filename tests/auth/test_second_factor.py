@@ -47,6 +47,7 @@ from tests.auth.support import (
     sign_in,
     whoami,
 )
+from tests.core.support import talking_to
 from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox
 
 STEP = timedelta(seconds=30)
@@ -544,9 +545,7 @@ class TestStorage:
         )
         async with (
             rekeyed.router.lifespan_context(rekeyed),
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(rekeyed), base_url="http://plaza.test"
-            ) as other,
+            talking_to(rekeyed) as other,
         ):
             token = await mfa_token(other, "ann")
             for _ in range(7):  # nobody's guess: it is not counted

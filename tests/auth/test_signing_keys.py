@@ -26,6 +26,7 @@ from src.encryption import SecretBox
 from src.main import create_app
 from tests.auth.oauth_support import JWKS, published, rotate
 from tests.auth.support import code, pair, refresh, rows, segment, sign_in, whoami
+from tests.core.support import talking_to
 from tests.support import Account, Accounts, FrozenClock
 
 A_MOMENT = timedelta(milliseconds=1)
@@ -49,8 +50,7 @@ async def another_process(settings: Settings, clock: FrozenClock) -> AsyncIterat
 @pytest.fixture
 async def neighbour(another_process: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Talks to the second server."""
-    transport = httpx.ASGITransport(another_process)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    async with talking_to(another_process) as client:
         yield client
 
 
@@ -393,9 +393,7 @@ async def test_tokens_are_for_the_audience_of_the_settings(
     app = create_app(settings, clock)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://plaza.test"
-        ) as client,
+        talking_to(app) as client,
     ):
         ann = await Accounts(app, client).sign_in("ann")
         claims = segment(ann.access_token, 1)

@@ -29,6 +29,7 @@ from tests.auth.support import (
     segment,
     whoami,
 )
+from tests.core.support import talking_to
 from tests.support import PASSWORD, Accounts, FrozenClock
 
 LOGIN, REFRESH, WEB_LOGOUT = (f"/api/v1/auth/web/{name}" for name in ("login", "refresh", "logout"))
@@ -72,9 +73,7 @@ def settings(settings: Settings) -> Settings:
 async def browser(app: FastAPI, accounts: Accounts) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that shows a page of ours; Ann has an account."""
     await accounts.add("ann")
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url=PLAZA, headers={"Origin": PLAZA}
-    ) as browser:
+    async with talking_to(app, PLAZA, {"Origin": PLAZA}) as browser:
         yield browser
 
 

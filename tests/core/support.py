@@ -1,6 +1,6 @@
 """What the tests of the core share: problems to recognise, small applications to break."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,10 +48,12 @@ def surround(app: FastAPI, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def talking_to(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def talking_to(
+    app: FastAPI, base_url: str = "http://plaza.test", headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that is started already, or needs no start."""
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as client:
         yield client
 
 
