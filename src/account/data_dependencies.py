@@ -7,15 +7,15 @@ from fastapi import Depends, Request
 from src.account.deletion import DeletionService
 from src.account.export import ExportService
 from src.auth.dependencies import ReauthenticationDep, SecurityEventsDep
-from src.database import ReadsDep, SessionDep
+from src.database import DatabaseDep, SessionDep
 from src.dependencies import ClockDep
 
 
 async def get_export_service(
-    request: Request, session: SessionDep, reads: ReadsDep, events: SecurityEventsDep
+    request: Request, database: DatabaseDep, events: SecurityEventsDep
 ) -> ExportService:
-    """The export service on the request's session, with the sections of every feature."""
-    return ExportService(session, reads, request.app.state.personal_data, events)
+    """The export service, with the sections of every feature."""
+    return ExportService(database, request.app.state.personal_data, events)
 
 
 async def get_deletion_service(

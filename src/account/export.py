@@ -7,9 +7,9 @@ database while a slow reader reads.
 from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.security_events import SecurityEvents
+from src.database import Database
 from src.personal_data import Section
 from src.pool import Pool
 from src.responses import encode
@@ -28,17 +28,12 @@ class InterruptedExportError(Exception):
 
 
 class ExportService:
-    """Exports what is held about users, and commits that it does, before it reads anything."""
+    """Exports what is held about users, and notes that it does before it reads anything."""
 
     def __init__(
-        self,
-        session: AsyncSession,
-        reads: Pool,
-        sections: Sequence[Section],
-        events: SecurityEvents,
+        self, database: Database, sections: Sequence[Section], events: SecurityEvents
     ) -> None:
-        self._session = session
-        self._reads = reads
+        self._database = database
         self._sections = sections
         self._events = events
 
@@ -48,12 +43,12 @@ class ExportService:
         Raises:
             InvalidTokenError: the account was deleted a moment ago.
         """
-        user = await self._session.get(User, caller.user_id)
-        if user is None:
-            raise InvalidTokenError
-        await self._events.tell(self._session, "account.exported", user)
-        await self._session.commit()
-        parts = document(self._reads, self._sections, caller)
+        async with self._database.independent_transaction() as session:
+            user = await session.get(User, caller.user_id)
+            if user is None:
+                raise InvalidTokenError
+            await self._events.tell(session, "account.exported", user)
+        parts = document(self._database.reads, self._sections, caller)
         try:
             first = await anext(parts)  # most have one alone, which may still be another answer
         except InterruptedExportError:
