@@ -60,6 +60,14 @@ class AppError(Exception):
         self.fields = fields
 
 
+class MalformedRequestError(AppError):
+    """Not HTTP, or ambiguous (RFC 9112)."""
+
+    status = 400
+    code = "bad_request"
+    title = "The request could not be read"
+
+
 class NotFoundError(AppError):
     """There is no such thing, or the caller may not see it."""
 
@@ -119,6 +127,14 @@ class InvalidInputError(AppError):
         return cls(errors=[InvalidValue(loc, type, parameters)])
 
 
+class InternalError(AppError):
+    """The application failed, or ended without an answer."""
+
+    status = 500
+    code = "internal_error"
+    title = "Something went wrong on our side"
+
+
 class OverloadedError(AppError):
     """A bounded queue is full or its wait too long."""
 
@@ -149,11 +165,11 @@ class DatabaseRefusedError(DatabaseUnavailableError):
 
 
 _BY_STATUS = {
-    400: ("bad_request", "The request could not be read"),
+    400: (MalformedRequestError.code, MalformedRequestError.title),
     404: (NotFoundError.code, NotFoundError.title),
     405: ("method_not_allowed", "This resource does not know that method"),
     413: ("content_too_large", "The request body is too large"),
-    500: ("internal_error", "Something went wrong on our side"),
+    500: (InternalError.code, InternalError.title),
 }
 
 

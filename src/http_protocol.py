@@ -16,11 +16,11 @@ from uvicorn.server import ServerState
 
 from src.byte_budget import ByteBudget, give_back_memory
 from src.deadline import Deadline
-from src.exceptions import AppError, OverloadedError
+from src.exceptions import AppError, InternalError, OverloadedError
 from src.http_exchange import Exchange, Headers
 from src.http_outlet import Outlet
 from src.http_reader import RequestReader
-from src.http_refusals import InternalError, encoded
+from src.http_refusals import encoded
 
 MAX_CONNECTIONS = 10_000
 MAX_PIPELINED = 16  # complete requests that wait for the answers to earlier ones

@@ -7,11 +7,10 @@ from urllib.parse import unquote
 
 import httptools
 
-from src.exceptions import AppError
+from src.exceptions import AppError, MalformedRequestError
 from src.http_refusals import (
     CHECKED_NAMES,
     HeadTooLargeError,
-    MalformedRequestError,
     check_head,
     unknown_method,
 )

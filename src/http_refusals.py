@@ -6,7 +6,7 @@ sends such a request gets a problem document, and nothing of what follows is rea
 
 import re
 
-from src.exceptions import AppError, answer_to
+from src.exceptions import AppError, MalformedRequestError, answer_to
 from src.http_exchange import Headers, closing_answer
 from src.middleware import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, new_request_id
 
@@ -16,14 +16,6 @@ CHECKED_NAMES = frozenset({b"host", b"content-length", b"transfer-encoding", b"e
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _TARGET = re.compile(rb"(?i)(?:https?://[^/?#@]+(?=[/?]|$)|/)[^#]*")
 _REQUEST_LINE = re.compile(rb"(?m)^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r$")
-
-
-class MalformedRequestError(AppError):
-    """Not HTTP, or ambiguous (RFC 9112)."""
-
-    status = 400
-    code = "bad_request"
-    title = "The request could not be read"
 
 
 class UnknownExpectationError(AppError):
@@ -56,14 +48,6 @@ class UnknownVersionError(AppError):
     status = 505
     code = "http_version_not_supported"
     title = "The server speaks HTTP/1.1"
-
-
-class InternalError(AppError):
-    """The application ended without an answer."""
-
-    status = 500
-    code = "internal_error"
-    title = "Something went wrong on our side"
 
 
 def check_head(method: str, target: bytes, version: str, checked: Headers) -> None:

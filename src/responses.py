@@ -13,14 +13,12 @@ from fastapi.responses import Response
 from src.exceptions import PreconditionFailedError
 from src.shapes import Document
 
+# The headers of an answer that holds a token (RFC 6749, section 5.1).
+NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # A tag of a list, without what a proxy that compresses makes of it: `W/"1"` (nginx, Cloudflare),
 # `"1-gzip"` (Apache, Caddy), `"1--gzip"` (Jetty), `"1;gzip"`.
 _TAG = re.compile(r'(?<![^\s,])(?:W/)?"([^"\s]*?)(?:(?:--?|;)(?:gzip|br|zstd|deflate))?"(?![^\s,])')
 _OWN_TAG = re.compile(r"([0-9]+)(?:-[0-9a-f]{8})?")
-
-
-# The headers of an answer that holds a token (RFC 6749, section 5.1).
-NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class DocumentResponse(Response):

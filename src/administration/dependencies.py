@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Security
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from src.administration.service import AdministrationService
+from src.administration.service import MANAGE, AdministrationService
 from src.auth.dependencies import CredentialsDep, SecondFactorDep, SecurityEventsDep
 from src.database import SessionDep
 from src.dependencies import ClockDep
@@ -33,6 +33,6 @@ class _Other(StringConvertor):
 register_url_convertor("other", _Other())
 
 AdministrationServiceDep = Annotated[AdministrationService, Depends(get_administration_service)]
-UserManager = Annotated[Principal, Security(current_principal, scopes=["users:manage"])]
+UserManager = Annotated[Principal, Security(current_principal, scopes=[MANAGE])]
 AuditReader = Annotated[Principal, Security(current_principal, scopes=["audit:read"])]
 UserId = Annotated[Id, Path(alias="user", description="The id, not the username")]

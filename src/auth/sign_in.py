@@ -23,7 +23,7 @@ from src.auth.exceptions import (
 )
 from src.auth.hashing import PasswordHasher
 from src.auth.models import Session
-from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
+from src.auth.opaque_tokens import OpaqueTokens, parse
 from src.auth.schemas import TokenRead
 from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
@@ -202,7 +202,9 @@ class SignInService:
             raise InvalidGrantError
         user = await self._locked(token.row_id)
         names = user.email, user.username
-        login = next((name for name in names if self._is_of(token, user, name)), None)
+        login = next(
+            (name for name in names if self._mfa_tokens.verify(token, _mfa_salt(user, name))), None
+        )
         if login is None or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
@@ -310,9 +312,6 @@ class SignInService:
         end = self._seconds_of_end(lifetime)
         token = self._mfa_tokens.issue(user.id, end, _mfa_salt(user, login))
         return MfaRequiredError(token, int(lifetime.total_seconds()))
-
-    def _is_of(self, mfa_token: ParsedToken, user: User, login: str) -> bool:
-        return self._mfa_tokens.verify(mfa_token, _mfa_salt(user, login))
 
     def _known_device(self, device_tokens: Sequence[str], salt: bytes) -> UUID | None:
         """The device, if one of its tokens is the account's."""
