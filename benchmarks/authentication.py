@@ -20,14 +20,14 @@ from benchmarks import data
 from benchmarks.environment import settings_with_keys
 from benchmarks.servers import PLAZA
 from benchmarks.workloads import TOKEN_LIFETIME, authorizations
-from src.auth.opaque_tokens import secret_digest
+from src.access.principals import Principal, bearer_token, current_principal, optional_principal
+from src.auth.tokens.opaque_tokens import secret_digest
 from src.database import Database
 from src.ids import uuid7
 from src.main import create_app
 from src.personal_tokens.models import PersonalToken
 from src.personal_tokens.tokens import new_token
-from src.pool import Connection
-from src.security import Principal, bearer_token, current_principal, optional_principal
+from src.sql.pool import Connection
 
 TOKENS = 100  # in one turn, each from another session
 SCOPE = "profile:read"

@@ -10,7 +10,7 @@ import asyncpg
 from passlib.context import CryptContext
 
 from benchmarks.environment import BCRYPT_ROUNDS
-from src.permissions import OWN_SCOPES
+from src.access.permissions import OWN_SCOPES
 from src.posts.markdown import render_markdown
 
 USERS = 10_000

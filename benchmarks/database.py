@@ -14,8 +14,8 @@ import asyncpg
 
 from benchmarks import data
 from benchmarks.environment import DATA_DIR, OTHER_CORES, server_environment
-from src import embedded_postgres
 from src.config import PROJECT_ROOT
+from src.sql import embedded_postgres
 
 FILLED = "plaza_benchmark"
 RUN = "plaza_benchmark_run_"

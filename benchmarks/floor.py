@@ -19,7 +19,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.serving import serve
-from src.auth import jwt
+from src.auth.tokens import jwt
 from src.config import Settings
 from src.ids import uuid7
 from src.posts.markdown import render_markdown

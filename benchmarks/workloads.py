@@ -12,7 +12,7 @@ from jose import jwt
 from benchmarks import data
 from benchmarks.environment import PUBLIC_URL, settings_with_keys
 from benchmarks.servers import IDIOMATIC
-from src.auth.jwt import Claims, Key, sign
+from src.auth.tokens.jwt import Claims, Key, sign
 
 CALLERS = 1000
 POSTS_READ = 2000

@@ -19,15 +19,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
 
+from src.addresses.localhost import bind
 from src.administration.commands import describe_create_admin
 from src.auth import commands
 from src.clock import Clock
 from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError, DatabaseRefusedError
-from src.http_protocol import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
-from src.jobs import JobContext, Worker
-from src.localhost import bind
+from src.http.protocol.connection import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
+from src.jobs.tasks import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
 
@@ -78,7 +78,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="src.http_protocol:HttpProtocol",
+        http="src.http.protocol.connection:HttpProtocol",
         ws="none",
         log_config=str(LOGGING_CONFIG),
         access_log=False,

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from limits import parse_many
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -25,10 +24,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from src.localhost import local_url
-from src.mail_addresses import parse_mailbox
-from src.origins import split_origin
-from src.urls import check_database_url, check_redis_url, check_smtp_url, check_web_url
+from limits import parse_many
+from src.addresses.localhost import local_url
+from src.addresses.mail_addresses import parse_mailbox
+from src.addresses.origins import split_origin
+from src.addresses.urls import check_database_url, check_redis_url, check_smtp_url, check_web_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10

@@ -22,11 +22,11 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from src import embedded_postgres
 from src.config import Settings
 from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError
 from src.ids import uuid7
-from src.pool import Pool, Transaction
+from src.sql import embedded_postgres
+from src.sql.pool import Pool, Transaction
 
 
 class Base(DeclarativeBase):

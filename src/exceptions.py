@@ -19,9 +19,9 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from src.invalid_values import InvalidValue, translated
+from src.addresses.public_path import path_of
 from src.locales import DEFAULT_LOCALE, Locale, locale_of
-from src.public_path import path_of
+from src.validation.invalid_values import InvalidValue, translated
 
 logger = logging.getLogger(__name__)
 

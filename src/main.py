@@ -8,42 +8,47 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from src import audit, docs, exceptions, idempotency, jobs, openapi
-from src.account import tasks as account_tasks
-from src.account.data_router import router as account_data_router
-from src.account.mfa_router import router as mfa_router
-from src.account.router import router as account_router
+from src import exceptions
+from src.account.router import router as account_data_router
 from src.administration.router import router as administration_router
+from src.audit import log as audit
 from src.auth import personal_data as auth_data
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
-from src.auth.oauth_router import router as oauth_router
-from src.auth.oauth_router import well_known_router
-from src.auth.origins import own_origins
+from src.auth.mfa.router import router as mfa_router
+from src.auth.oauth.router import router as oauth_router
+from src.auth.oauth.router import well_known_router
 from src.auth.pages import router as auth_pages_router
+from src.auth.passwords import tasks as account_tasks
+from src.auth.passwords.router import router as account_router
 from src.auth.router import router as auth_router
-from src.auth.web_router import router as web_sign_in_router
+from src.auth.sign_in.origins import own_origins
+from src.auth.sign_in.web_router import router as web_sign_in_router
 from src.clock import Clock
 from src.config import Settings
-from src.cors import ExactCORSMiddleware
 from src.database import open_database
-from src.health import router as health_router
-from src.jobs import JobContext, Task, Worker
-from src.json_bodies import refuse_repeated_members
+from src.http.cors import ExactCORSMiddleware
+from src.http.health import router as health_router
+from src.http.json_bodies import refuse_repeated_members
+from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.http.peer import load_device_names
+from src.http.plans import PlanMiddleware
+from src.http.queries import refuse_ignored_query
+from src.idempotency import keys as idempotency
+from src.jobs import tasks as jobs
+from src.jobs.tasks import JobContext, Task, Worker
+from src.limits.rate_limits import RateLimitMiddleware, RateLimits
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
-from src.middleware import EnvelopeMiddleware, GuardMiddleware
-from src.peer import load_device_names
+from src.openapi import document as openapi
+from src.openapi import pages as docs
 from src.personal_tokens import personal_data as personal_tokens_data
 from src.personal_tokens import tasks as personal_tokens_tasks
 from src.personal_tokens.authenticator import PersonalTokenAuthenticator
 from src.personal_tokens.router import router as personal_tokens_router
 from src.personal_tokens.tokens import PREFIX as PERSONAL_TOKEN_PREFIX
-from src.plans import PlanMiddleware
 from src.posts import personal_data as posts_data
 from src.posts.router import router as posts_router
-from src.queries import refuse_ignored_query
-from src.rate_limits import RateLimitMiddleware, RateLimits
 from src.users import personal_data as users_data
 from src.users.router import router as users_router
 

@@ -13,10 +13,10 @@ from fastapi import Request
 from pydantic import Field
 from starlette.responses import Response
 
+from src.addresses.public_path import path_of
 from src.exceptions import InvalidInputError
-from src.public_path import path_of
-from src.responses import DocumentResponse
-from src.shapes import Document
+from src.http.responses import DocumentResponse
+from src.sql.shapes import Document
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from src.pool import Pool
-from src.shapes import Document, Shape
-from src.statements import Statement
+from src.sql.pool import Pool
+from src.sql.shapes import Document, Shape
+from src.sql.statements import Statement
 
 ROWS_AT_ONCE = 100
 

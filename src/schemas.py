@@ -17,8 +17,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from src.invalid_values import invalid
-from src.text import MAX_GROWTH, NotTextError, text_in_lines, text_in_one_line
+from src.validation.invalid_values import invalid
+from src.validation.text import MAX_GROWTH, NotTextError, text_in_lines, text_in_one_line
 
 MAX_FIELDS = 100
 CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -48,7 +48,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Marks a `str` as text that others read (src.text), as in `Annotated[str, Text(80)]`.
+    """Marks a `str` as text that others read (src.validation.text): `Annotated[str, Text(80)]`.
 
     It comes out in NFC, has at most `max_length` characters then, and shows something. It has one
     line, without white space around it, or several `lines`. What may be `empty` is never blank.

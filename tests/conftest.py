@@ -20,12 +20,12 @@ from alembic.config import Config
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from src import embedded_postgres
 from src.config import PROJECT_ROOT, Settings
-from src.jobs import JobContext, Worker
+from src.jobs.tasks import JobContext, Worker
 from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app
+from src.sql import embedded_postgres
 from tests.support import Accounts, FrozenClock, Inbox
 
 # How the test processes learn what the first one made.

@@ -12,10 +12,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from src import audit
+from src.access.permissions import OWN_READS, SCOPES
+from src.audit import log as audit
 from src.auth.models import EmailLink, Session
 from src.config import Settings
-from src.permissions import OWN_READS, SCOPES
 from tests.auth.support import ME, code
 from tests.personal_tokens.support import bearer, made
 from tests.posts.support import POSTS, write

@@ -1,43 +1,32 @@
-"""Dependencies of one's own account."""
+"""Dependencies about one's data."""
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
-from src.account.passwords import PasswordService
-from src.auth.dependencies import (
-    BackoffDep,
-    CredentialsDep,
-    ReauthenticationDep,
-    SecurityEventsDep,
-)
+from src.account.deletion import DeletionService
+from src.account.export import ExportService
+from src.auth.dependencies import ReauthenticationDep, SecurityEventsDep
 from src.database import DatabaseDep, SessionDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep
 
 
-async def get_password_service(
+async def get_export_service(
+    request: Request, database: DatabaseDep, events: SecurityEventsDep
+) -> ExportService:
+    """The export service, with the sections of every feature."""
+    return ExportService(database, request.app.state.personal_data, events)
+
+
+async def get_deletion_service(
     session: SessionDep,
-    database: DatabaseDep,
-    credentials: CredentialsDep,
     reauthentication: ReauthenticationDep,
-    backoff: BackoffDep,
     events: SecurityEventsDep,
-    settings: SettingsDep,
     clock: ClockDep,
-) -> PasswordService:
-    """Changes of passwords on the request's session."""
-    return PasswordService(
-        session,
-        database,
-        credentials.hasher,
-        credentials.password_policy,
-        credentials.links,
-        reauthentication,
-        backoff,
-        events,
-        settings,
-        clock,
-    )
+) -> DeletionService:
+    """The deletion service on the request's session."""
+    return DeletionService(session, reauthentication, events, clock)
 
 
-PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
+ExportServiceDep = Annotated[ExportService, Depends(get_export_service)]
+DeletionServiceDep = Annotated[DeletionService, Depends(get_deletion_service)]

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import bindparam
 
+from src.access.principals import InvalidTokenError, SessionPrincipal
 from src.auth.security_events import SecurityEvents
 from src.database import Database
+from src.http.responses import encode
 from src.personal_data import Section
-from src.pool import Pool
-from src.responses import encode
-from src.security import InvalidTokenError, SessionPrincipal
-from src.shapes import Shape
-from src.statements import Read
+from src.sql.pool import Pool
+from src.sql.shapes import Shape
+from src.sql.statements import Read
 from src.users.models import User
 
 CHUNK_BYTES = 64 * 1024

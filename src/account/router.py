@@ -1,50 +1,36 @@
-"""Password and address of one's own account over HTTP."""
+"""One's data over HTTP: taking it along, and having it deleted."""
+
+from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 
-from src.account.dependencies import PasswordServiceDep
-from src.account.schemas import (
-    EmailChange,
-    EmailChangeRequested,
-    PasswordChange,
-    PasswordForgotten,
-    PasswordReset,
-    ResetRequested,
-)
-from src.auth.dependencies import EmailChangeServiceDep
-from src.users.dependencies import AccountWriter
+from src.account.dependencies import DeletionServiceDep, ExportServiceDep
+from src.account.schemas import AccountDelete
+from src.http.responses import IfMatchDep
+from src.users.dependencies import AccountReader, AccountWriter
 
-router = APIRouter(tags=["account"])
+router = APIRouter(prefix="/users/me", tags=["account"])
 
 
-@router.post("/users/me/password", status_code=204, response_class=Response)
-async def change_password(
-    caller: AccountWriter, data: PasswordChange, passwords: PasswordServiceDep
-) -> None:
-    """Set a new password. All other sessions end, and the owner is told by mail."""
-    await passwords.change(caller, data.current_password, data.new_password)
+@router.get("/export", response_model=dict[str, list[dict[str, Any]]])
+async def export(me: AccountReader, exports: ExportServiceDep) -> Response:
+    """Everything that is held about you, as one document; if it breaks off, it is not valid JSON.
 
-
-@router.post("/auth/password/forgot", status_code=202)
-async def forgot_password(data: PasswordForgotten, passwords: PasswordServiceDep) -> ResetRequested:
-    """Mail a link that sets a new password; older ones are dead. The same for unknown accounts."""
-    await passwords.forgot(data.name)
-    return ResetRequested()
-
-
-@router.post("/auth/password/reset", status_code=204, response_class=Response)
-async def reset_password(data: PasswordReset, passwords: PasswordServiceDep) -> None:
-    """Set a new password with the mailed token. All sessions and personal tokens end."""
-    await passwords.reset(data.token, data.new_password)
-
-
-@router.post("/users/me/email", status_code=202)
-async def change_email(
-    caller: AccountWriter, data: EmailChange, changes: EmailChangeServiceDep
-) -> EmailChangeRequested:
-    """Mail a link to the new address, which is the account's once it is confirmed there.
-
-    The old address is told. The answer is the same whether or not somebody has the new one.
+    `left_out` names the sections that your token may not read: it lacks `missing_scope`. You
+    are told by mail that it was downloaded.
     """
-    await changes.request(caller, data.new_email, data.current_password)
-    return EmailChangeRequested()
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="plaza-{me.user["username"]}.json"',
+    }
+    document = await exports.begin(me)
+    return StreamingResponse(document, headers=headers, media_type="application/json")
+
+
+@router.delete("", status_code=204, response_class=Response)
+async def delete(
+    me: AccountWriter, data: AccountDelete, if_match: IfMatchDep, deletions: DeletionServiceDep
+) -> None:
+    """Delete your account and all that belongs to it, for ever."""
+    await deletions.delete(me, data.current_password, if_match)

@@ -1,48 +1,10 @@
-"""What travels about one's own account."""
+"""What travels about one's data."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
-
-from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
-from src.schemas import Input, Output
-from src.users.schemas import NewEmail
-
-OtherPassword = Annotated[NewPassword, Field(examples=["a quieter mouse on the hill"])]
+from src.auth.schemas import Password
+from src.schemas import Input
 
 
-class PasswordChange(Input):
-    """A new password."""
+class AccountDelete(Input):
+    """The password again, since what is deleted does not come back."""
 
     current_password: Password
-    new_password: OtherPassword
-
-
-class PasswordForgotten(AccountNamed):
-    """Whom to mail a link that sets a new password."""
-
-
-class ResetRequested(Output):
-    """The same for every account."""
-
-    status: Literal["reset_sent"] = "reset_sent"
-
-
-class PasswordReset(Input):
-    """The mailed token, and a new password."""
-
-    token: LinkToken
-    new_password: OtherPassword
-
-
-class EmailChange(Input):
-    """A new address."""
-
-    new_email: Annotated[NewEmail, Field(examples=["ann.new@example.com"])]
-    current_password: Password
-
-
-class EmailChangeRequested(Output):
-    """The same for every address."""
-
-    status: Literal["confirmation_sent"] = "confirmation_sent"

@@ -9,21 +9,21 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src import audit
-from src.auth.hashing import PasswordHasher
-from src.auth.password_policy import PasswordPolicy
+from src.access.permissions import ADMIN
+from src.audit import log as audit
+from src.auth.passwords.hashing import PasswordHasher
+from src.auth.passwords.policy import PasswordPolicy
 from src.auth.schemas import Password
 from src.auth.security_events import SecurityNotice, security_notice
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
-from src.permissions import ADMIN
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.schemas import Email, Username
 from src.users.service import suggest_username
-from src.validation_settings import validating_with
+from src.validation.settings import validating_with
 
 _username: TypeAdapter[str] = TypeAdapter(Username)
 _email: TypeAdapter[str] = TypeAdapter(Email)

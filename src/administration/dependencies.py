@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Path, Security
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from src.access.principals import Principal, current_principal
 from src.administration.service import MANAGE, AdministrationService
 from src.auth.dependencies import CredentialsDep, SecondFactorDep, SecurityEventsDep
 from src.database import SessionDep
 from src.dependencies import ClockDep
 from src.schemas import Id
-from src.security import Principal, current_principal
 
 
 async def get_administration_service(

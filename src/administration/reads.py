@@ -7,11 +7,11 @@ import orjson
 from sqlalchemy import Select, Text, bindparam, func, literal_column, or_, text, tuple_
 
 from src.administration.schemas import AuditFilter, UserFilter
-from src.audit import AuditEntry
+from src.audit.log import AuditEntry
 from src.pagination import MAX_LIMIT, decode_cursor
-from src.pool import Pool
-from src.shapes import Document, Shape
-from src.statements import Read
+from src.sql.pool import Pool
+from src.sql.shapes import Document, Shape
+from src.sql.statements import Read
 from src.users.emails import part_of_email
 from src.users.models import User
 from src.users.service import MANAGED

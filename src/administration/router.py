@@ -18,8 +18,8 @@ from src.administration.schemas import (
     UserFilter,
 )
 from src.database import ReadsDep
+from src.http.responses import IfMatchDep, versioned
 from src.pagination import page_response
-from src.responses import IfMatchDep, versioned
 from src.schemas import Page
 from src.users.schemas import ManagedUser
 from src.users.service import MANAGED

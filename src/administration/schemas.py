@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from src.access.permissions import Role
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.permissions import Role
 from src.schemas import Id, Input, Output, Text, Timestamp, left_out
 
 

@@ -6,20 +6,20 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.account import tasks
+from src.access.permissions import ADMIN, scopes_of
+from src.access.principals import InsufficientScopeError, InvalidTokenError
 from src.administration.exceptions import EmailNotVerifiedError
 from src.administration.schemas import ManagedUserUpdate
-from src.auth.hashing import PasswordHasher
+from src.auth.mfa.service import SecondFactor
 from src.auth.models import EmailLink, Session
-from src.auth.second_factor import SecondFactor
+from src.auth.passwords import tasks
+from src.auth.passwords.hashing import PasswordHasher
 from src.auth.security_events import Notice, SecurityEvents
-from src.auth.sessions import end
+from src.auth.sessions.service import end
 from src.clock import Clock
 from src.exceptions import NotFoundError
-from src.permissions import ADMIN, scopes_of
+from src.http.responses import IfMatch
 from src.personal_tokens.models import PersonalToken
-from src.responses import IfMatch
-from src.security import InsufficientScopeError, InvalidTokenError
 from src.users.administrators import require_another_administrator
 from src.users.models import User
 

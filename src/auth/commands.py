@@ -8,17 +8,17 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src import audit
-from src.auth.jwt import Key
+from src.access.permissions import CLIENT_SCOPES, SCOPES
+from src.audit import log as audit
 from src.auth.models import OAuthClient, Session, SigningKey
-from src.auth.opaque_tokens import secret_digest
-from src.auth.sessions import end
-from src.auth.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate, states
+from src.auth.sessions.service import end
+from src.auth.tokens.jwt import Key
+from src.auth.tokens.opaque_tokens import secret_digest
+from src.auth.tokens.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate, states
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import NotFoundError
 from src.ids import uuid7
-from src.permissions import CLIENT_SCOPES, SCOPES
 from src.schemas import Text
 
 MAX_NAME_LENGTH = 100

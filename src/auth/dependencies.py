@@ -5,32 +5,32 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from src.auth.access_tokens import AccessTokens
-from src.auth.authenticator import SessionAuthenticator
-from src.auth.backoff import Backoff
-from src.auth.confirmation import ConfirmationService
-from src.auth.email_change import EmailChangeService
-from src.auth.hashing import PasswordHasher
-from src.auth.introspection import IntrospectionService
+from src.access.encryption import SecretBox
+from src.auth.guessing.backoff import Backoff
 from src.auth.links import LinkTokens
-from src.auth.opaque_tokens import OpaqueTokens
-from src.auth.password_policy import PasswordPolicy
-from src.auth.reauthentication import Reauthentication
-from src.auth.registration import RegistrationService
-from src.auth.revocation import RevocationService
+from src.auth.mfa.service import SecondFactor
+from src.auth.oauth.introspection import IntrospectionService
+from src.auth.oauth.revocation import RevocationService
+from src.auth.passwords.hashing import PasswordHasher
+from src.auth.passwords.policy import PasswordPolicy
+from src.auth.passwords.reauthentication import Reauthentication
+from src.auth.registration.confirmation import ConfirmationService
+from src.auth.registration.email_change import EmailChangeService
+from src.auth.registration.service import RegistrationService
 from src.auth.schemas import TokenRead
-from src.auth.second_factor import SecondFactor
 from src.auth.security_events import SecurityEvents
-from src.auth.sessions import SessionService
-from src.auth.sign_in import SignInService
-from src.auth.signing_keys import SigningKeys
+from src.auth.sessions.service import SessionService
+from src.auth.sign_in.service import SignInService
+from src.auth.tokens.access_tokens import AccessTokens
+from src.auth.tokens.authenticator import SessionAuthenticator
+from src.auth.tokens.opaque_tokens import OpaqueTokens
+from src.auth.tokens.signing_keys import SigningKeys
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database, DatabaseDep, ReadsDep, SessionDep
 from src.dependencies import ClockDep, SettingsDep
-from src.encryption import SecretBox
-from src.peer import PeerDep
-from src.shapes import Document
+from src.http.peer import PeerDep
+from src.sql.shapes import Document
 
 REFRESH_PURPOSE = "refresh-token"
 DEVICE_PURPOSE = "device"

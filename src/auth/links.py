@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Literal, TypeAlias, get_args
 from uuid import UUID
 
-from src.auth.opaque_tokens import OpaqueTokens, parse
+from src.auth.tokens.opaque_tokens import OpaqueTokens, parse
 from src.config import Settings
 
 # Confirm a registered address, set a new password, change to another address.

@@ -15,7 +15,7 @@ class Session(Identified, Base):
     """One sign-in on one device. It ends by sign-out, by reuse of an old refresh token or by time.
 
     The refresh token itself is not stored: it is derived from the id, the generation and the salt
-    (src.auth.opaque_tokens), and every refresh raises the generation by one.
+    (src.auth.tokens.opaque_tokens), and every refresh raises the generation by one.
     """
 
     __tablename__ = "sessions"

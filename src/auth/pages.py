@@ -7,7 +7,7 @@ from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, hom
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.exceptions import NotFoundError
-from src.templating import TEMPLATES_DIR, page
+from src.http.templating import TEMPLATES_DIR, page
 
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

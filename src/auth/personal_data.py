@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 
 from src.auth.models import EmailLink, RecoveryCode, Registration, Session, TotpFactor
 from src.personal_data import Section, rows_of
-from src.shapes import Shape
+from src.sql.shapes import Shape
 
 _SESSION = Shape(
     {

@@ -4,7 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response, Security
 
-from src.auth.clients import PUBLIC_CLIENT, authenticate_client
+from src.access.principals import (
+    InsufficientScopeError,
+    InvalidTokenError,
+    NotAuthenticatedError,
+    OptionalPrincipal,
+    SessionPrincipal,
+    session_principal_or_refusal,
+)
+from src.auth.clients.service import PUBLIC_CLIENT, authenticate_client
+from src.auth.clients.token_request import FORM_SCHEMA, read_token_request
 from src.auth.dependencies import (
     ConfirmationServiceDep,
     CredentialsDep,
@@ -12,8 +21,6 @@ from src.auth.dependencies import (
     SessionServiceDep,
     SignInServiceDep,
 )
-from src.auth.devices import DeviceDep, get_device
-from src.auth.reads import list_sessions
 from src.auth.schemas import (
     EmailConfirm,
     EmailResend,
@@ -26,22 +33,15 @@ from src.auth.schemas import (
     SignOut,
     TokenRead,
 )
-from src.auth.token_request import FORM_SCHEMA, read_token_request
+from src.auth.sessions.reads import list_sessions
+from src.auth.sign_in.devices import DeviceDep, get_device
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
 from src.exceptions import AppError
+from src.http.responses import NOT_KEPT, DocumentResponse
 from src.locales import preferred_locale
 from src.pagination import page_response
-from src.responses import NOT_KEPT, DocumentResponse
 from src.schemas import Id, Page
-from src.security import (
-    InsufficientScopeError,
-    InvalidTokenError,
-    NotAuthenticatedError,
-    OptionalPrincipal,
-    SessionPrincipal,
-    session_principal_or_refusal,
-)
 from src.users.dependencies import AccountReader, AccountWriter
 
 router = APIRouter(prefix="/auth", tags=["auth"])

@@ -15,12 +15,12 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from src.auth.passwords import MAX_LENGTH, MIN_LENGTH, normalize_password, weakness
-from src.invalid_values import invalid
+from src.auth.passwords.rules import MAX_LENGTH, MIN_LENGTH, normalize_password, weakness
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import Input, Output, left_out
 from src.users.schemas import DisplayName, Email, NewEmail, Username, UserRead
-from src.validation_settings import validation_settings
+from src.validation.invalid_values import invalid
+from src.validation.settings import validation_settings
 
 EXAMPLE_PASSWORD = "correct horse battery staple"
 MAX_READ_LENGTH = 1024  # of a password, before it is normalised
@@ -79,7 +79,7 @@ Password = Annotated[
         json_schema_extra={"minLength": 1, "maxLength": MAX_READ_LENGTH},
     ),
 ]
-# One that is to be set. src.auth.password_policy asks for breached ones, too.
+# One that is to be set. src.auth.passwords.policy asks for breached ones, too.
 NewPassword = Annotated[str, _Good, Field(examples=[EXAMPLE_PASSWORD])]
 LinkToken = Annotated[
     str, Field(min_length=1, max_length=200, examples=["what follows #token= in the mailed link"])

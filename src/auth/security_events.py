@@ -7,12 +7,12 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src import audit
+from src.audit import log as audit
+from src.auth.guessing.throttles import count_attempt
 from src.auth.links import forgot_password_url
-from src.auth.throttles import count_attempt
 from src.clock import Clock
-from src.jobs import JobContext, Task
-from src.peer import Peer
+from src.http.peer import Peer
+from src.jobs.tasks import JobContext, Task
 from src.users.mails import send_mail
 from src.users.models import User
 

@@ -9,15 +9,15 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, delete, exists, inspect, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.backoff import FORGOTTEN_AFTER
+from src.auth.guessing.backoff import FORGOTTEN_AFTER
+from src.auth.guessing.throttles import count_attempt
 from src.auth.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
 from src.auth.security_events import security_notice
-from src.auth.throttles import count_attempt
 from src.config import Settings
 from src.database import Base
 from src.ids import uuid7
-from src.jobs import JobContext, Schedule, Task
+from src.jobs.tasks import JobContext, Schedule, Task
 from src.users.mails import send_mail
 from src.users.models import HeldUsername, User
 

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from src.addresses.mail_addresses import ascii_domain, parse_mailbox
+from src.addresses.urls import STARTTLS
 from src.config import Settings
 from src.locales import DEFAULT_LOCALE
 from src.mail.mailbox import Mailbox
 from src.mail.rendering import RenderedMail, render
-from src.mail_addresses import ascii_domain, parse_mailbox
-from src.urls import STARTTLS
 
 TIMEOUT_SECONDS = 30
 # RFC 2045 allows lines of 76 characters where the library's own policy has 78.

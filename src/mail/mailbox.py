@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from src.addresses.mail_addresses import comparable
 from src.config import Settings
 from src.exceptions import NotFoundError
 from src.ids import uuid7
-from src.mail_addresses import comparable
 
 KEPT_MESSAGES = 500
 READABLE = default.clone(utf8=True)  # headers as they read, not as encoded words

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from src.http.templating import templates
 from src.locales import DEFAULT_LOCALE, LOCALES
-from src.templating import templates
 
 SUBJECT_LABEL = "Subject: "
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.exceptions import AppError, NotFoundError
+from src.http.templating import TEMPLATES_DIR, page
 from src.mail.mailbox import Mailbox, StoredMail
-from src.templating import TEMPLATES_DIR, page
 
 PAGE_CSP = (
     "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; "

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, or_, select, update
 
-from src.auth.opaque_tokens import secret_digest
+from src.access.permissions import scopes_of
+from src.access.principals import InvalidTokenError, Principal
+from src.auth.tokens.opaque_tokens import secret_digest
 from src.clock import Clock
 from src.database import Database
-from src.permissions import scopes_of
 from src.personal_tokens.models import PersonalToken
 from src.personal_tokens.tokens import row_id_of
-from src.security import InvalidTokenError, Principal
-from src.statements import Statement
+from src.sql.statements import Statement
 from src.users.models import User
 from src.users.service import ACCOUNT
 
@@ -57,7 +57,7 @@ _note_use = Statement(
 
 
 class PersonalTokenAuthenticator:
-    """Implements `src.security.Authenticator` with personal access tokens."""
+    """Implements `src.access.principals.Authenticator` with personal access tokens."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -9,9 +9,9 @@ from sqlalchemy import Select, bindparam, func, literal_column, tuple_
 from src.pagination import decode_cursor
 from src.personal_tokens.models import PersonalToken
 from src.personal_tokens.schemas import PersonalTokenFilter
-from src.pool import Pool
-from src.shapes import Document, Shape
-from src.statements import Read
+from src.sql.pool import Pool
+from src.sql.shapes import Document, Shape
+from src.sql.statements import Read
 
 PERSONAL_TOKEN = Shape(
     {

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from src.addresses.public_path import path_of
 from src.database import ReadsDep
 from src.exceptions import NotFoundError
+from src.http.responses import DocumentResponse
 from src.pagination import page_response
 from src.personal_tokens.dependencies import PersonalTokenServiceDep
 from src.personal_tokens.reads import PERSONAL_TOKEN, list_tokens, read_token
@@ -15,8 +17,6 @@ from src.personal_tokens.schemas import (
     PersonalTokenFilter,
     PersonalTokenRead,
 )
-from src.public_path import path_of
-from src.responses import DocumentResponse
 from src.schemas import Id, Page
 from src.users.dependencies import AccountReader, AccountWriter
 

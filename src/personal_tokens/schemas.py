@@ -6,12 +6,12 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from src.access.permissions import SCOPES
 from src.auth.schemas import Password
-from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
-from src.permissions import SCOPES
 from src.schemas import Input, Output, Text
-from src.validation_settings import validation_settings
+from src.validation.invalid_values import invalid
+from src.validation.settings import validation_settings
 
 MAX_DAYS = 3650
 

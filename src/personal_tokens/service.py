@@ -6,20 +6,20 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.access.permissions import SCOPES
+from src.access.principals import InsufficientScopeError, InvalidTokenError, SessionPrincipal
 from src.auth.models import Session
-from src.auth.opaque_tokens import secret_digest
-from src.auth.reauthentication import Reauthentication
+from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.security_events import SecurityEvents
+from src.auth.tokens.opaque_tokens import secret_digest
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import InvalidInputError, NotFoundError
 from src.ids import uuid7
-from src.permissions import SCOPES
 from src.personal_tokens.exceptions import TooManyPersonalTokensError
 from src.personal_tokens.models import PersonalToken
 from src.personal_tokens.schemas import PersonalTokenCreate
 from src.personal_tokens.tokens import new_token
-from src.security import InsufficientScopeError, InvalidTokenError, SessionPrincipal
 from src.users.models import User
 
 MAX_LIVING = 50

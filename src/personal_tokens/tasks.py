@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from src.jobs import JobContext, Schedule
+from src.jobs.tasks import JobContext, Schedule
 from src.personal_tokens.models import PersonalToken
 
 EXPIRED_KEPT = timedelta(days=30)  # so that its owner sees why a program of his stopped

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Security
 
+from src.access.principals import Principal, current_principal
 from src.database import SessionDep
 from src.dependencies import ClockDep
 from src.posts.service import PostService
-from src.security import Principal, current_principal
 
 
 async def get_post_service(session: SessionDep, clock: ClockDep) -> PostService:

@@ -6,7 +6,7 @@ from html import unescape
 import nh3
 from markdown_it import MarkdownIt
 
-from src.text import is_visible
+from src.validation.text import is_visible
 
 # What multiplies is left out: each use of a link reference definition copies the address (50 kB of
 # them make 150 MB), and a table fills every short row up to the width of its head.
@@ -15,7 +15,7 @@ _markdown = (
 )
 # An image without an address, as one of `data:` is left, shows nothing.
 _SEEN_WITHOUT_TEXT = re.compile('<(?:img src="[^"]|hr[ >])')
-# No text has them (src.text), but `&#x202e;` makes one.
+# No text has them (src.validation.text), but `&#x202e;` makes one.
 _OVERRIDES = dict.fromkeys([0x202D, 0x202E])
 _TEXT = re.compile(">([^<]+)")
 _URL_SCHEMES = {"http", "https", "mailto"}

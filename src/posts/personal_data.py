@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, literal_column, select
 
 from src.personal_data import Section
-from src.pool import Pool
 from src.posts.models import Post
-from src.shapes import Document, Shape
-from src.statements import Read, Statement
+from src.sql.pool import Pool
+from src.sql.shapes import Document, Shape
+from src.sql.statements import Read, Statement
 
 IDS_AT_ONCE = 1000
 POSTS_AT_ONCE = 20  # the longest have 400 kB each

@@ -9,13 +9,13 @@ from sqlalchemy import Select, bindparam, literal_column, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from src.pagination import MAX_LIMIT, decode_cursor
-from src.pool import Pool
 from src.posts.models import Post
 from src.posts.schemas import MAX_PAGE_TEXT, PostFilter
 from src.posts.slugs import slug_to_find
 from src.schemas import CANONICAL_UUID
-from src.shapes import Column, Constant, Document, Fields, Shape
-from src.statements import Read
+from src.sql.pool import Pool
+from src.sql.shapes import Column, Constant, Document, Fields, Shape
+from src.sql.statements import Read
 from src.users.models import User
 
 _SUMMARY: dict[str, Column | Constant | Fields] = {

@@ -4,10 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from src.access.principals import OptionalPrincipal, require
+from src.addresses.public_path import path_of
 from src.database import ReadsDep, TransactionDep
 from src.dependencies import ClockDep
 from src.exceptions import NotFoundError
-from src.idempotency import IdempotencyDep
+from src.http.responses import IfMatchDep, versioned
+from src.idempotency.keys import IdempotencyDep
 from src.pagination import page_response
 from src.posts.dependencies import PostEditor, PostKey, PostServiceDep, PostWriter
 from src.posts.reads import FULL, list_posts, page_length, read_post
@@ -21,10 +24,7 @@ from src.posts.schemas import (
     PostUpdate,
 )
 from src.posts.service import create_post
-from src.public_path import path_of
-from src.responses import IfMatchDep, versioned
 from src.schemas import Page
-from src.security import OptionalPrincipal, require
 
 router = APIRouter(prefix="/posts", tags=["posts"])
 

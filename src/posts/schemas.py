@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from src.invalid_values import invalid
 from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
 from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
+from src.validation.invalid_values import invalid
 
 MAX_TAGS = 10
 MAX_POST_BYTES = 1024 * 1024  # in JSON: the longest text takes it when its letters are escaped

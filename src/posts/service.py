@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.exceptions import NotFoundError
+from src.http.responses import IfMatch
 from src.ids import uuid7
-from src.pool import Transaction
 from src.posts.models import Post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug, slug_to_find
-from src.responses import IfMatch
 from src.schemas import CANONICAL_UUID
-from src.statements import Statement
+from src.sql.pool import Transaction
+from src.sql.statements import Statement
 from src.users.models import User
 
 _insert_post = Statement(insert(Post))

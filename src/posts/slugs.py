@@ -3,7 +3,7 @@
 import secrets
 from unicodedata import normalize
 
-from src.text import ascii_words
+from src.validation.text import ascii_words
 
 MAX_STEM_LENGTH = 80
 

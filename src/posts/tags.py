@@ -4,7 +4,7 @@ from unicodedata import normalize
 
 from regex import V1, compile  # noqa: A004 - it knows the properties of Unicode, which re does not
 
-from src.text import MAX_GROWTH, MAX_MARKS, is_visible
+from src.validation.text import MAX_GROWTH, MAX_MARKS, is_visible
 
 MAX_TAG_LENGTH = 40
 _LETTER, _MARK = r"[[\p{L}\p{N}_]--\p{DI}]", r"[\p{M}--\p{DI}]"

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.permissions import ADMIN
+from src.access.permissions import ADMIN
 from src.users.exceptions import LastAdministratorError
 from src.users.models import User
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Security
 
+from src.access.principals import Principal, SessionPrincipal, current_principal, session_principal
 from src.database import SessionDep
 from src.dependencies import ClockDep, SettingsDep
-from src.security import Principal, SessionPrincipal, current_principal, session_principal
 from src.users.service import UserService
 
 

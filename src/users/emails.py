@@ -7,8 +7,8 @@ from contextlib import suppress
 import idna
 from email_validator import EmailNotValidError, validate_email
 
-from src.invalid_values import invalid
-from src.text import MAX_GROWTH
+from src.validation.invalid_values import invalid
+from src.validation.text import MAX_GROWTH
 
 MAX_EMAIL_LENGTH = 254  # octets, of which 64 before the @ (RFC 5321, 4.5.3.1)
 MAX_LOCAL_PART_LENGTH = 64

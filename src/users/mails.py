@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import update
 
-from src.jobs import JobContext
+from src.jobs.tasks import JobContext
 from src.mail.gateway import MailRefusedError
 from src.users.models import User
 

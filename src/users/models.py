@@ -35,7 +35,7 @@ class User(Identified, Timestamped, Base):
     # Since when the address takes no mail, as its server has said.
     email_undeliverable_at: Mapped[datetime | None]
     is_active: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
-    # Names of src.permissions.ROLES.
+    # Names of src.access.permissions.ROLES.
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     # Whether signing in takes a second factor; src.auth keeps it.
     mfa_enabled: Mapped[bool] = mapped_column(server_default=text("false"), default=False)

@@ -1,7 +1,7 @@
 """What the tables of users hold about one: of a username he gave up, only how long it is held."""
 
 from src.personal_data import rows_of
-from src.shapes import Shape
+from src.sql.shapes import Shape
 from src.users.models import HeldUsername, User
 
 _ACCOUNT = Shape(

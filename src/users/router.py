@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
+from src.access.principals import OptionalPrincipal, require
 from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
-from src.peer import PeerDep
-from src.rate_limits import count_lookup
-from src.responses import DocumentResponse, IfMatchDep, versioned
+from src.http.peer import PeerDep
+from src.http.responses import DocumentResponse, IfMatchDep, versioned
+from src.limits.rate_limits import count_lookup
 from src.schemas import CANONICAL_UUID
-from src.security import OptionalPrincipal, require
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
 from src.users.schemas import (

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from src.invalid_values import invalid
 from src.locales import Locale
 from src.schemas import Input, Output, Text, left_out
 from src.users.emails import MAX_EMAIL_LENGTH, normalize_email
-from src.validation_settings import validation_settings
+from src.validation.invalid_values import invalid
+from src.validation.settings import validation_settings
 
 MAX_PROFILE_BYTES = 32 * 1024  # in JSON: the longest bio takes it when its letters are escaped
 MIN_USERNAME_LENGTH = 3

@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import NotFoundError
-from src.pool import Pool
-from src.responses import IfMatch
-from src.shapes import Column, Constant, Document, Fields, Shape
-from src.statements import Read
-from src.text import ascii_words
+from src.http.responses import IfMatch
+from src.sql.pool import Pool
+from src.sql.shapes import Column, Constant, Document, Fields, Shape
+from src.sql.statements import Read
 from src.users.exceptions import UsernameReservedError
 from src.users.models import User
 from src.users.schemas import UserUpdate
 from src.users.usernames import hold, is_reserved, require_not_held
+from src.validation.text import ascii_words
 
 _COMMON: dict[str, Column | Constant | Fields] = {
     "id": User.id,

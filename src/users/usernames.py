@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.pool import Pool
-from src.shapes import Shape
-from src.statements import Read
+from src.sql.pool import Pool
+from src.sql.shapes import Shape
+from src.sql.statements import Read
 from src.users.exceptions import UsernameTakenError
 from src.users.models import HeldUsername, User
 

@@ -17,15 +17,15 @@ from fastapi import FastAPI
 from sqlalchemy import delete, text
 from starlette.types import Message
 
-from src import audit
 from src.account.export import CHUNK_BYTES
+from src.audit import log as audit
 from src.auth.security_events import MAX_NOTICES
+from src.http.peer import Peer
 from src.main import PERSONAL_DATA
-from src.peer import Peer
 from src.personal_data import ROWS_AT_ONCE, Section
-from src.pool import Pool
 from src.posts.personal_data import POSTS_AT_ONCE
-from src.shapes import Document
+from src.sql.pool import Pool
+from src.sql.shapes import Document
 from src.users.models import User
 from tests.account.data import EXPORT, PLANTED, exported, populate, tables_of_users
 from tests.auth.support import ME, all_jobs_done, change, code, rows
@@ -243,7 +243,11 @@ async def test_only_who_has_signed_in_gets_it(
 async def server(app: FastAPI) -> AsyncIterator[str]:
     """The application on a socket, where an answer can break off; its address."""
     config = uvicorn.Config(
-        app, port=0, http="src.http_protocol:HttpProtocol", log_config=None, lifespan="off"
+        app,
+        port=0,
+        http="src.http.protocol.connection:HttpProtocol",
+        log_config=None,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())

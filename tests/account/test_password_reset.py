@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event, update
 
-from src.account import tasks
-from src.auth.opaque_tokens import OpaqueTokens
+from src.auth.passwords import tasks
+from src.auth.tokens.opaque_tokens import OpaqueTokens
 from src.config import Settings
 from src.ids import uuid7
 from src.personal_tokens.models import PersonalToken

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.permissions import ROLES, Role
+from src.access.permissions import ROLES, Role
 from tests.account.support import all_wait, locked_account
 from tests.administration.support import AUDIT, NOBODY, USERS, change, read
 from tests.auth.support import ME, REGISTER, refresh, rows, segment, whoami

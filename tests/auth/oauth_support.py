@@ -6,7 +6,8 @@ from typing import NamedTuple
 import httpx
 from fastapi import FastAPI
 
-from src.auth import commands, signing_keys
+from src.auth import commands
+from src.auth.tokens import signing_keys
 from src.config import Settings
 
 REVOKE = "/api/v1/auth/revoke"

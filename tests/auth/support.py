@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Executable, text
 
-from src.jobs import JobContext
+from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from tests.support import PASSWORD, PATIENCE_SECONDS, problem_type
 

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from sqlalchemy import Delete, Executable, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.backoff import LEAK, Backoff, Guesser
 from src.auth.exceptions import TooManyFailuresError
-from src.auth.hashing import PasswordHasher
+from src.auth.guessing.backoff import LEAK, Backoff, Guesser
+from src.auth.passwords.hashing import PasswordHasher
 from src.config import Settings
 from src.database import Database
 from src.users.models import User

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.auth import breached_passwords
-from src.auth.breached_passwords import BreachedPasswords
+from src.auth.passwords import breached as breached_passwords
+from src.auth.passwords.breached import BreachedPasswords
 from src.config import Settings
 from tests.auth.support import REGISTER, code
 
@@ -246,7 +246,7 @@ async def test_a_useless_service_is_passed_over_with_a_word_in_the_log(
         assert not await breached.knows(BREACHED)
     await breached.close()
     assert len(service.heads) == (name != "refused")  # a redirect is not followed
-    [record] = [one for one in caplog.records if one.name == "src.auth.breached_passwords"]
+    [record] = [one for one in caplog.records if one.name == "src.auth.passwords.breached"]
     assert record.levelno == logging.WARNING
     logged = " ".join(one.getMessage() for one in caplog.records)
     assert sha1(BREACHED)[:5] not in logged

@@ -4,9 +4,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from src.access.permissions import OWN_SCOPES
 from src.auth.commands import remove_client
 from src.exceptions import NotFoundError
-from src.permissions import OWN_SCOPES
 from tests.auth.oauth_support import Credentials, add_client
 from tests.auth.support import TOKEN, pair, refresh, rows, segment, sign_in, whoami
 from tests.auth.test_token_endpoint import assert_oauth_error

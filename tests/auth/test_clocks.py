@@ -7,9 +7,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.auth.backoff import LEAK, Backoff, Guesser
 from src.auth.exceptions import TooManyFailuresError, TooManyRequestsError
-from src.auth.throttles import WINDOW, require_few
+from src.auth.guessing.backoff import LEAK, Backoff, Guesser
+from src.auth.guessing.throttles import WINDOW, require_few
 from src.config import Settings
 from src.database import Database
 from tests.auth.oauth_support import published, rotate

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from src import cli
-from src.auth.opaque_tokens import secret_digest
+from src.auth.tokens.opaque_tokens import secret_digest
 from src.config import Settings
 from tests.core.support import query
 

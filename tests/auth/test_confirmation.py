@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from src.auth.dependencies import Credentials
-from src.auth.opaque_tokens import OpaqueTokens
+from src.auth.tokens.opaque_tokens import OpaqueTokens
 from src.config import Settings
 from src.ids import uuid7
 from tests.auth.support import (

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.auth.devices import MAX_ACCOUNTS
+from src.auth.sign_in.devices import MAX_ACCOUNTS
 from src.config import Settings
 from tests.auth.support import TOKEN, code
 from tests.support import PASSWORD, Accounts

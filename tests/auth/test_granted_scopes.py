@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI, Security
 from sqlalchemy import update
 
-from src.permissions import OWN_SCOPES, PERMISSIONS, SCOPES
-from src.security import Principal, current_principal
+from src.access.permissions import OWN_SCOPES, PERMISSIONS, SCOPES
+from src.access.principals import Principal, current_principal
 from src.users.models import User
 from tests.auth.support import change, code, pair, refresh, segment, sign_in, whoami
 from tests.support import Accounts

@@ -11,7 +11,7 @@ import pytest
 from passlib.context import CryptContext
 from passlib.hash import bcrypt
 
-from src.auth.hashing import PasswordHasher
+from src.auth.passwords.hashing import PasswordHasher
 from src.config import Settings
 from src.exceptions import OverloadedError
 from tests.auth.support import ONE_REQUEST_ID, REGISTER, code, confirm, register, sign_in

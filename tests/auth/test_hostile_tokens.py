@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from src.middleware import SMALL_BODY_BYTES
+from src.http.middleware import SMALL_BODY_BYTES
 from tests.auth.support import CONFIRM, FORM, JSON, TOKEN, code, refresh, whoami
 from tests.support import Account, Accounts
 

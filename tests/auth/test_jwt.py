@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from src.auth.jwt import CLOCK_SKEW, Claims, Key, kid_of, sign, thumbprint, verify
+from src.auth.tokens.jwt import CLOCK_SKEW, Claims, Key, kid_of, sign, thumbprint, verify
 from src.config import new_private_key
 from src.ids import uuid7
 

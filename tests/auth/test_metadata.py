@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 
-from src.permissions import CLIENT_SCOPES, SCOPES
+from src.access.permissions import CLIENT_SCOPES, SCOPES
 from tests.auth.oauth_support import INTROSPECT, JWKS, METADATA, REVOKE, add_client, rotate
 from tests.auth.support import TOKEN, code, segment, whoami
 from tests.auth.test_forged_tokens import encode, hs256

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from src.auth.sign_in import SignInService
+from src.auth.sign_in.service import SignInService
 from src.config import Settings
 from src.exceptions import OAUTH_ENDPOINTS, OverloadedError
 from src.main import create_app

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.auth.opaque_tokens import OpaqueTokens, ParsedToken, parse
+from src.auth.tokens.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.ids import uuid7
 
 KEY = "a secret key of some length that nobody knows"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.auth.origins import own_origins
+from src.auth.sign_in.origins import own_origins
 from src.config import Settings
 
 

@@ -5,7 +5,7 @@ import unicodedata
 import httpx
 import pytest
 
-from src.auth.passwords import normalize_password, weakness
+from src.auth.passwords.rules import normalize_password, weakness
 from src.config import Settings
 from tests.auth.support import REGISTER, code
 

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from src.auth.cookies import DEVICE, REFRESH
+from src.auth.sign_in.cookies import DEVICE, REFRESH
 from src.config import Settings
 from tests.auth.support import register, segment
 from tests.stripping_proxy import PREFIX, StrippingProxy, stripping_proxy

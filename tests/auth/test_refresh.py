@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.auth.sessions import MAX_EARLIER_REFRESHES
+from src.auth.sessions.service import MAX_EARLIER_REFRESHES
 from tests.auth.support import LOGOUT, code, pair, refresh, rows, segment, whoami
 from tests.support import Account, Accounts, FrozenClock
 

@@ -15,23 +15,23 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from src.auth.backoff import Backoff, Guesser
 from src.auth.exceptions import InvalidMfaCodeError
+from src.auth.guessing.backoff import Backoff, Guesser
 from src.auth.links import LinkTokens
-from src.auth.models import TotpFactor
-from src.auth.one_time_codes import (
+from src.auth.mfa.codes import (
     matching_step,
     new_recovery_codes,
     normalize_code,
     otpauth_url,
     qr_svg,
 )
-from src.auth.second_factor import SecondFactor
+from src.auth.mfa.service import SecondFactor
+from src.auth.models import TotpFactor
 from src.auth.security_events import SecurityEvents
 from src.config import Settings
+from src.http.peer import Peer
 from src.ids import uuid7
 from src.main import create_app
-from src.peer import Peer
 from src.users.models import User
 from tests.account.phone import MFA_GRANT, Phone, enable, enrol, mfa_token, second_step
 from tests.auth.support import (

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from src.access.permissions import OWN_SCOPES
+from src.access.principals import Principal
 from src.config import Settings
 from src.ids import uuid7
-from src.permissions import OWN_SCOPES
-from src.security import Principal
 from tests.auth.support import (
     LOGOUT,
     ONE_REQUEST_ID,

@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from src.auth.jwt import CLOCK_SKEW, Claims, Key, sign
-from src.auth.signing_keys import (
+from src.access.encryption import SecretBox
+from src.auth.tokens.jwt import CLOCK_SKEW, Claims, Key, sign
+from src.auth.tokens.signing_keys import (
     PUBLISHED_BEFORE,
     PURPOSE,
     RELOAD_AFTER,
@@ -22,7 +23,6 @@ from src.auth.signing_keys import (
 )
 from src.config import Settings, new_private_key
 from src.database import Database
-from src.encryption import SecretBox
 from src.main import create_app
 from tests.auth.oauth_support import JWKS, published, rotate
 from tests.auth.support import code, pair, refresh, rows, segment, sign_in, whoami

@@ -5,7 +5,7 @@ import base64
 import httpx
 import pytest
 
-from src.permissions import OWN_SCOPES
+from src.access.permissions import OWN_SCOPES
 from tests.auth.support import FORM, TOKEN, pair, refresh, segment, sign_in, whoami
 from tests.support import PASSWORD, Account, Accounts
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
+from src.auth.clients.token_request import TokenRequest, read_token_request
 from src.auth.exceptions import InvalidTokenRequestError
-from src.auth.token_request import TokenRequest, read_token_request
 
 FORM_TYPE = b"application/x-www-form-urlencoded"
 

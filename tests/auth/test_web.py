@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from src.auth.exceptions import InvalidMfaCodeError
+from src.auth.mfa.service import SecondFactor
 from src.auth.models import Session
-from src.auth.second_factor import SecondFactor
 from src.config import Settings
 from src.users.models import User
 from tests.auth.support import (

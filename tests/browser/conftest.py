@@ -15,8 +15,8 @@ import httpx
 import pytest
 from selenium.webdriver import Chrome
 
+from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT
-from src.localhost import local_url
 from tests.browser.chromium import chromium, foreign_requests
 
 START_SECONDS = 90

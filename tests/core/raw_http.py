@@ -18,7 +18,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
     config = uvicorn.Config(
         app,
         port=0,
-        http="src.http_protocol:HttpProtocol",
+        http="src.http.protocol.connection:HttpProtocol",
         log_config=None,
         lifespan="off",
         timeout_keep_alive=1,

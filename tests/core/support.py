@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from src import exceptions
 from src.config import Settings
-from src.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from tests.support import problem_type
 
 KILL_CONNECTIONS = """

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 
 from src.config import Settings
-from src.middleware import SMALL_BODY_BYTES
+from src.http.middleware import SMALL_BODY_BYTES
 from tests.core.support import problem_of, small_app, talking_to
 from tests.support import Accounts
 

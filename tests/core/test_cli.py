@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from src import cli
+from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT, Settings
-from src.localhost import local_url
 from tests.core.support import query
 
 TIMEOUT_SECONDS = 60

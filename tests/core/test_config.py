@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from src.addresses.localhost import local_url
 from src.config import Settings
-from src.localhost import local_url
 
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 PRODUCTION = {

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from src.config import PROJECT_ROOT
-from src.embedded_postgres import MAX_PATH_BYTES
+from src.sql.embedded_postgres import MAX_PATH_BYTES
 
 TIMEOUT_SECONDS = 60
 

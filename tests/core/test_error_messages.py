@@ -13,10 +13,10 @@ from pydantic_core.core_schema import ErrorType
 from src import exceptions
 from src.config import PROJECT_ROOT, Settings
 from src.exceptions import AppError
-from src.invalid_values import INVALID, OF_PYDANTIC, InvalidValue, _texts
 from src.locales import LOCALES, preferred_locale
 from src.main import API_ROUTERS
-from src.validation_settings import validating_with
+from src.validation.invalid_values import INVALID, OF_PYDANTIC, InvalidValue, _texts
+from src.validation.settings import validating_with
 
 VALUES = _texts["en"]["values"]
 PARAMETER = re.compile(r"\{(\w+)\}")

@@ -10,10 +10,11 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from src import http_outlet, http_protocol
-from src.deadline import Deadline
-from src.http_protocol import MAX_PIPELINED, HttpProtocol
-from src.http_reader import MAX_HEAD_BYTES, MAX_HEADERS
+from src.http.protocol import connection as http_protocol
+from src.http.protocol import outlet as http_outlet
+from src.http.protocol.connection import MAX_PIPELINED, HttpProtocol
+from src.http.protocol.deadline import Deadline
+from src.http.protocol.reader import MAX_HEAD_BYTES, MAX_HEADERS
 from tests.core.raw_http import connect, converse, port_of, serving, statuses, until_open
 from tests.support import PATIENCE_SECONDS
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from src.jobs import JobContext
+from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES
 from tests.core.support import problem_of, query

@@ -9,7 +9,7 @@ import pytest
 from fastapi import params
 from fastapi.routing import APIRoute
 
-from src import json_bodies
+from src.http import json_bodies
 from src.main import API_PREFIX, API_ROUTERS
 from tests.core.support import problem_of
 from tests.support import PASSWORD, Accounts

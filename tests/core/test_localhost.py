@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from src import localhost
+from src.addresses import localhost
 from src.config import Settings
 
 V4, V6 = "127.0.0.1", "::1"

@@ -10,11 +10,11 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from src import http_protocol
-from src.byte_budget import ByteBudget
-from src.http_exchange import Exchange
-from src.http_outlet import Outlet
-from src.http_protocol import HttpProtocol
+from src.http.protocol import connection as http_protocol
+from src.http.protocol.byte_budget import ByteBudget
+from src.http.protocol.connection import HttpProtocol
+from src.http.protocol.exchange import Exchange
+from src.http.protocol.outlet import Outlet
 from tests.core.raw_http import connect, converse, port_of, serving, statuses, until_open
 from tests.support import PATIENCE_SECONDS
 

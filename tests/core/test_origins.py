@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from src.addresses.origins import split_origin
 from src.config import Settings
 from src.main import create_app
-from src.origins import split_origin
 from tests.core.support import talking_to
 
 REFUSED = [

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from src.config import Settings
-from src.peer import (
+from src.http.peer import (
     MAX_NAME,
     UNKNOWN_DEVICE,
     Network,

@@ -16,9 +16,9 @@ from src import exceptions
 from src.config import Settings
 from src.database import get_session, get_transaction
 from src.exceptions import AppError
-from src.json_bodies import refuse_repeated_members
+from src.http.json_bodies import refuse_repeated_members
+from src.http.plans import Plan, PlanMiddleware
 from src.main import API_ROUTERS
-from src.plans import Plan, PlanMiddleware
 from src.schemas import Input
 from tests.core.support import surround, talking_to
 

@@ -7,9 +7,9 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
-from src import pool as pool_module
 from src.exceptions import DatabaseUnavailableError, OverloadedError
-from src.pool import Pool, Transaction
+from src.sql import pool as pool_module
+from src.sql.pool import Pool, Transaction
 from tests.conftest import execute
 from tests.core.support import KILL_CONNECTIONS, query
 

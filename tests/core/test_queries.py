@@ -5,8 +5,8 @@ import pytest
 from fastapi.routing import APIRoute
 
 from src.exceptions import OAUTH_ENDPOINTS
+from src.http.queries import query_names
 from src.main import API_PREFIX, API_ROUTERS
-from src.queries import query_names
 from tests.core.support import problem_of
 from tests.core.test_openapi import sample
 from tests.support import Account, Accounts

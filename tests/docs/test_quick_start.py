@@ -15,8 +15,8 @@ import httpx
 import orjson
 import pytest
 
+from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT
-from src.localhost import local_url
 from tests.docs.support import README, blocks, section
 
 PATIENCE_SECONDS = 60.0

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from src import jobs
 from src.config import Settings
+from src.jobs import tasks as jobs
 from src.main import TASKS
 from tests.core.support import query
 from tests.jobs.processes import free_port

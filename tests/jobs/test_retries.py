@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from src import jobs
+from src.jobs import tasks as jobs
 from tests.conftest import execute
 from tests.jobs.support import Desk, Note, task, until
 

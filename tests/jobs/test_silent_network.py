@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from src import jobs
-from src.jobs import Worker
+from src.jobs import tasks as jobs
+from src.jobs.tasks import Worker
 from tests.core.proxy import proxy_to
 from tests.jobs.support import Desk, task, until
 

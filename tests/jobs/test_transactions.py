@@ -6,8 +6,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from src import jobs
 from src.exceptions import AppError
+from src.jobs import tasks as jobs
 from tests.jobs.support import Desk, Note, task, until
 
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from src import jobs
 from src.config import Settings
-from src.jobs import JobContext, Schedule
+from src.jobs import tasks as jobs
+from src.jobs.tasks import JobContext, Schedule
 from src.mail.mailbox import Mailbox
 from src.main import create_app
 from tests.conftest import execute, migrate, on_database
@@ -169,9 +169,9 @@ async def test_a_server_started_before_the_migration_sends_mail_after_it(
     try:
         async with app.router.lifespan_context(app), talking_to(app) as client:
             await asyncio.sleep(0.3)
-            assert {record.message for record in caplog.records if record.name == "src.jobs"} == {
-                "no job runs before `python -m src migrate`"
-            }
+            assert {
+                record.message for record in caplog.records if record.name == "src.jobs.tasks"
+            } == {"no job runs before `python -m src migrate`"}
             await asyncio.to_thread(migrate, url)
             await register(client)
             await Inbox(Mailbox.of(settings)).mails("ann@x.test", 1)

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from src.addresses.localhost import local_url
 from src.config import Settings
-from src.localhost import local_url
 from src.mail.mailbox import Mailbox
 from src.main import create_app
 from tests.mail.support import mailer, message, send_confirmation

@@ -7,10 +7,10 @@ import jinja2
 import pytest
 
 from src.auth.security_events import Notice
+from src.http.templating import TEMPLATES_DIR
 from src.locales import LOCALES
 from src.mail import rendering
 from src.mail.rendering import render
-from src.templating import TEMPLATES_DIR
 
 VALUES: dict[str, dict[str, object]] = {
     "address_in_use": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.jobs import JobContext
+from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from src.personal_tokens.service import MAX_LIVING
 from src.personal_tokens.tasks import SCHEDULES

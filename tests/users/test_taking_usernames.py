@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete, update
 
-from src.auth.hashing import PasswordHasher
+from src.auth.passwords.hashing import PasswordHasher
 from src.auth.tasks import SCHEDULES
 from src.config import Settings
 from src.users.models import User

@@ -1,0 +1,74 @@
+"""The second factor over HTTP."""
+
+from fastapi import APIRouter, Response
+
+from src.auth.dependencies import ReauthenticationDep, SecondFactorDep
+from src.auth.mfa.schemas import (
+    MfaProof,
+    MfaRead,
+    RecoveryCodesRead,
+    TotpConfirm,
+    TotpEnrol,
+    TotpRead,
+)
+from src.auth.mfa.service import read_state
+from src.database import ReadsDep
+from src.http.responses import DocumentResponse
+from src.users.dependencies import AccountReader, AccountWriter
+
+router = APIRouter(prefix="/users/me/mfa", tags=["account"])
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@router.get("", response_model=MfaRead)
+async def read_mfa(me: AccountReader, reads: ReadsDep) -> Response:
+    """Whether signing in takes a second factor, and how many recovery codes are left."""
+    return DocumentResponse(await read_state(reads, me.user_id), headers=NO_STORE)
+
+
+@router.post("/totp", response_model=TotpRead)
+async def enrol_totp(
+    me: AccountWriter,
+    data: TotpEnrol,
+    reauthentication: ReauthenticationDep,
+    second_factor: SecondFactorDep,
+) -> Response:
+    """Get a secret for an authenticator app, to be confirmed; one that was not is dead."""
+    user = await reauthentication.require(me.user_id, me.session_id, data.current_password)
+    enrolment = await second_factor.enrol(user)
+    return DocumentResponse(enrolment._asdict(), headers=NO_STORE)
+
+
+@router.post("/totp/confirm", response_model=RecoveryCodesRead)
+async def confirm_totp(
+    me: AccountWriter, data: TotpConfirm, second_factor: SecondFactorDep
+) -> Response:
+    """Turn two-factor authentication on with a code of the app. The other sessions end."""
+    codes = await second_factor.confirm(me.user_id, me.session_id, data.code)
+    return DocumentResponse({"recovery_codes": codes}, headers=NO_STORE)
+
+
+@router.delete("/totp", status_code=204, response_class=Response)
+async def disable_totp(
+    me: AccountWriter,
+    data: MfaProof,
+    reauthentication: ReauthenticationDep,
+    second_factor: SecondFactorDep,
+) -> None:
+    """Turn two-factor authentication off; the recovery codes are dead too."""
+    user = await reauthentication.require(me.user_id, me.session_id, data.current_password)
+    await second_factor.disable(user, data.code)
+
+
+@router.post("/recovery-codes", response_model=RecoveryCodesRead)
+async def replace_recovery_codes(
+    me: AccountWriter,
+    data: MfaProof,
+    reauthentication: ReauthenticationDep,
+    second_factor: SecondFactorDep,
+) -> Response:
+    """Get new recovery codes; the old ones are dead."""
+    user = await reauthentication.require(me.user_id, me.session_id, data.current_password)
+    codes = await second_factor.replace_recovery_codes(user, data.code)
+    return DocumentResponse({"recovery_codes": codes}, headers=NO_STORE)

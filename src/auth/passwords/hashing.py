@@ -1,0 +1,113 @@
+"""Hashing passwords without stopping the rest."""
+
+import hmac
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from passlib.context import CryptContext
+from passlib.utils.binary import bcrypt64
+
+from src.auth.passwords.rules import normalize_password
+from src.config import Settings
+from src.threads import BoundedThreads
+
+SECONDS_PER_HASH = 0.3  # bcrypt at cost 12
+SALT_PURPOSE = b"registration-salt"
+SALT_BYTES = 16
+_to_base64: Callable[[bytes], bytes] = bcrypt64.encode_bytes
+
+
+def _yield_the_processor() -> None:
+    """Lowest priority for the hashing threads: requests go first.
+
+    Only on Linux has a thread a priority of its own (setpriority(2)).
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+class PasswordHasher:
+    """bcrypt over SHA-256, so that every byte of a password counts; plain bcrypt verifies too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._context = CryptContext(
+            ["bcrypt_sha256", "bcrypt"],
+            deprecated="auto",
+            bcrypt_sha256__rounds=settings.bcrypt_rounds,
+            bcrypt__rounds=settings.bcrypt_rounds,
+        )
+        self._threads = BoundedThreads(
+            "password",
+            settings.password_threads,
+            settings.password_threads + settings.password_queue,
+            SECONDS_PER_HASH,
+            _yield_the_processor,
+        )
+        self._rounds = settings.bcrypt_rounds
+        secret_key = settings.secret_key.get_secret_value()
+        self._salt_key = hmac.digest(secret_key.encode(), SALT_PURPOSE, "sha256")
+        self._hash_of_nobody = self._context.hash(secrets.token_hex())
+
+    async def hash(self, password: str) -> str:
+        """The hash to store.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        return await self._threads.run(partial(self._context.hash, normalize_password(password)))
+
+    async def hash_for(self, email: str, password: str) -> str:
+        """The hash to store, the same text whenever this address comes with this password.
+
+        So one hash finds a password among all registrations of an address. The salt is the
+        address's own, and nobody knows it who lacks SECRET_KEY.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        salt = hmac.digest(self._salt_key, email.encode(), "sha256")[:SALT_BYTES]
+        scheme = self._context.handler().using(salt=_to_base64(salt).decode())
+        return await self._threads.run(partial(scheme.hash, normalize_password(password)))
+
+    async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        """Whether the password is right, and a new hash when the stored one should be replaced.
+
+        Without a stored hash the answer is no, and takes as long.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        known = stored or self._hash_of_nobody
+        right, replacement = await self._threads.run(
+            partial(self._verify, normalize_password(password), known)
+        )
+        return right and stored is not None, replacement
+
+    def close(self) -> None:
+        """Drop what is queued and let the threads end."""
+        self._threads.close()
+
+    def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        try:
+            right, replacement = self._context.verify_and_update(password, stored)
+        except (
+            ValueError
+        ):  # a malformed hash, or what plain bcrypt cannot take (over 72 bytes, NUL)
+            self._context.verify(password, self._hash_of_nobody)  # takes as long all the same
+            return False, None
+        if not right:
+            self._spend_the_rest(password, stored)
+        return right, replacement
+
+    def _spend_the_rest(self, password: str, stored: str) -> None:
+        """Take as long as today's cost after a hash of a lower one, which would stand out.
+
+        What a hash of cost n took, and one of each cost from n up to today's, is today's in sum.
+        """
+        scheme = self._context.handler(self._context.identify(stored))
+        for lower in range(scheme.from_string(stored).rounds, self._rounds):
+            self._context.handler().using(rounds=lower).hash(password)

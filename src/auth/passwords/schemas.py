@@ -1,0 +1,48 @@
+"""What travels about one's own account."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
+from src.schemas import Input, Output
+from src.users.schemas import NewEmail
+
+OtherPassword = Annotated[NewPassword, Field(examples=["a quieter mouse on the hill"])]
+
+
+class PasswordChange(Input):
+    """A new password."""
+
+    current_password: Password
+    new_password: OtherPassword
+
+
+class PasswordForgotten(AccountNamed):
+    """Whom to mail a link that sets a new password."""
+
+
+class ResetRequested(Output):
+    """The same for every account."""
+
+    status: Literal["reset_sent"] = "reset_sent"
+
+
+class PasswordReset(Input):
+    """The mailed token, and a new password."""
+
+    token: LinkToken
+    new_password: OtherPassword
+
+
+class EmailChange(Input):
+    """A new address."""
+
+    new_email: Annotated[NewEmail, Field(examples=["ann.new@example.com"])]
+    current_password: Password
+
+
+class EmailChangeRequested(Output):
+    """The same for every address."""
+
+    status: Literal["confirmation_sent"] = "confirmation_sent"

@@ -1,0 +1,169 @@
+"""Changing one's password, knowing the old one or by a mailed link."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.access.principals import SessionPrincipal
+from src.audit import log as audit
+from src.auth.exceptions import InvalidLinkError
+from src.auth.guessing.backoff import Backoff, password_guessers
+from src.auth.guessing.throttles import require_few
+from src.auth.links import LinkTokens
+from src.auth.models import EmailLink, Session
+from src.auth.passwords import tasks
+from src.auth.passwords.hashing import PasswordHasher
+from src.auth.passwords.policy import PasswordPolicy
+from src.auth.passwords.reauthentication import Reauthentication
+from src.auth.passwords.rules import normalize_password
+from src.auth.security_events import SecurityEvents
+from src.auth.sessions import service as sessions
+from src.clock import Clock
+from src.config import Settings
+from src.database import Database
+from src.exceptions import InvalidInputError
+from src.personal_tokens.models import PersonalToken
+from src.sql.shapes import Shape
+from src.sql.statements import Read
+from src.users.models import User
+from src.users.usernames import named
+
+_account_of_live_link = Read(
+    Shape({"id": User.id, "email": User.email}),
+    lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
+        EmailLink.id == bindparam("link_id"),
+        EmailLink.purpose == "reset",
+        EmailLink.expires_at > bindparam("now"),
+    ),
+)
+
+
+class PasswordService:
+    """Changes of passwords, in the caller's transaction."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        database: Database,
+        hasher: PasswordHasher,
+        policy: PasswordPolicy,
+        links: LinkTokens,
+        reauthentication: Reauthentication,
+        backoff: Backoff,
+        events: SecurityEvents,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._database = database
+        self._hasher = hasher
+        self._policy = policy
+        self._links = links
+        self._reauthentication = reauthentication
+        self._backoff = backoff
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+
+    async def change(
+        self, caller: SessionPrincipal, current_password: str, new_password: str
+    ) -> None:
+        """Set a new password; the user's other sessions end, and mailed links are dead.
+
+        Raises:
+            InvalidInputError: the new password is too weak, or the current one.
+            WrongPasswordError: the current password is wrong.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
+        """
+        if normalize_password(new_password) == normalize_password(current_password):
+            raise InvalidInputError.at("body", "new_password", type="password_same")
+        await self._policy.require_good(new_password, caller.user["email"], "new_password")
+        await self._reauthentication.check(caller.session_id)
+        # Before the transaction, which would hold a connection meanwhile.
+        password_hash = await self._hasher.hash(new_password)
+        user = await self._reauthentication.require(
+            caller.user_id, caller.session_id, current_password
+        )
+        now = self._clock.now()
+        await self._set(user, password_hash, now)
+        await sessions.end(
+            self._session,
+            now,
+            "password_changed",
+            Session.user_id == user.id,
+            Session.id != caller.session_id,
+        )
+        await self._events.tell(self._session, "password.changed", user)
+
+    async def forgot(self, name: str) -> None:
+        """Mail a link that sets a new password, if the address or username is that of an account.
+
+        Raises:
+            TooManyRequestsError: asked too often, whether the name is known or not.
+        """
+        now = self._clock.now()
+        async with self._database.independent_transaction() as session:
+            most = self._settings.email_links_per_hour
+            await require_few(session, f"forgot:{name}", most, now)
+        # The rest is a job, so that a known name takes no longer than others.
+        user_id = await self._session.scalar(select(User.id).where(named(name)))
+        peer = self._events.peer  # whoever it was, he has not shown to be the user
+        audit.record(self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id)
+        await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
+
+    async def reset(self, token: str, new_password: str) -> None:
+        """Set a new password by a mailed link; sessions and personal tokens end, links are dead.
+
+        It opens no session, and a second factor stays what it was.
+
+        Raises:
+            InvalidLinkError: the link is malformed, used, replaced or expired.
+            InvalidInputError: the new password is too weak; the link stays good.
+        """
+        now = self._clock.now()
+        purpose, link_id = self._links.read(token) or (None, None)
+        if purpose != "reset" or link_id is None:
+            raise InvalidLinkError
+        account = await _account_of_live_link.first(self._database.reads, link_id=link_id, now=now)
+        if account is None:
+            raise InvalidLinkError
+        await self._policy.require_good(new_password, account["email"], "new_password")
+        password_hash = await self._hasher.hash(new_password)
+        user = await self._locked(UUID(account["id"]))
+        used = await self._session.scalar(
+            delete(EmailLink)
+            .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+            .returning(EmailLink.id)
+        )
+        if user is None or used is None:
+            raise InvalidLinkError
+        await self._set(user, password_hash, now)
+        await sessions.end_all(self._session, user.id, "password_reset", now)
+        await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
+        # Whoever was kept out by wrong guesses, his own or others', gets in with the new password,
+        # by the address that the mail came to: both names together would tell that they are one's.
+        guessers = password_guessers(user.email, self._events.peer.network, self._settings)
+        await self._backoff.clear(self._session, guessers)
+        await self._events.tell(self._session, "password.reset", user)
+
+    async def _locked(self, user_id: UUID) -> User | None:
+        """The user, if he may still have a new password.
+
+        The lock orders this against sign-ins, as in src.auth.sign_in.service.
+        """
+        return await self._session.scalar(
+            select(User)
+            .where(User.id == user_id, User.is_active, User.email_verified_at.is_not(None))
+            .with_for_update()
+        )
+
+    async def _set(self, user: User, password_hash: str, now: datetime) -> None:
+        """Set it, and stop what somebody who knew the old one may have begun."""
+        user.password_hash = password_hash
+        user.updated_at = now
+        await self._session.flush()
+        await self._session.execute(
+            delete(EmailLink).where(EmailLink.user_id == user.id, EmailLink.purpose != "confirm")
+        )

@@ -1,0 +1,67 @@
+"""Health: whether the process is alive, and whether it is ready to serve."""
+
+from functools import cache
+from typing import Literal
+
+import asyncpg
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import APIRouter
+from sqlalchemy import column, table
+
+from src.config import PROJECT_ROOT
+from src.database import ReadsDep
+from src.exceptions import AppError
+from src.http.responses import DocumentResponse
+from src.schemas import Output
+from src.sql.shapes import Shape
+from src.sql.statements import Read
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+_applied_revision = Read(
+    Shape({"revision": column("version_num")}),
+    lambda rows: rows.select_from(table("alembic_version")),
+)
+
+
+class Health(Output):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class NotMigratedError(AppError):
+    """The database's schema is not the one this code was written for."""
+
+    status = 503
+    code = "not_migrated"
+    title = "The database is not migrated to this version"
+
+
+@cache
+def _older_revisions() -> frozenset[str]:
+    """The migrations in alembic/versions that others follow."""
+    scripts = ScriptDirectory.from_config(Config(PROJECT_ROOT / "alembic.ini"))
+    return frozenset(script.revision for script in scripts.walk_revisions() if not script.is_head)
+
+
+@router.get("/live", response_model=Health)
+async def live() -> DocumentResponse:
+    """The process answers; nothing else is looked at."""
+    return DocumentResponse({"status": "ok"})
+
+
+@router.get("/ready", response_model=Health)
+async def ready(reads: ReadsDep) -> DocumentResponse:
+    """The database answers and is migrated.
+
+    A revision that this code does not know is a newer release's, which older processes can serve.
+    """
+    try:
+        applied = await _applied_revision.first(reads)
+    except asyncpg.UndefinedTableError:
+        raise NotMigratedError from None
+    if applied is None or applied["revision"] in _older_revisions():
+        raise NotMigratedError
+    return DocumentResponse({"status": "ok"})

@@ -1,0 +1,208 @@
+"""What surrounds every request: its id, security headers, a size limit, the last resort for errors.
+
+Outermost is `EnvelopeMiddleware`, then CORS where it is configured, then `GuardMiddleware`, so that
+a front end on another origin can read the guard's answers too.
+"""
+
+import itertools
+import logging
+import re
+import secrets
+import time
+from collections.abc import Collection, Iterable
+from re import Pattern
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.config import Settings
+from src.exceptions import answer_with, content_encoded
+from src.logs import request_id_variable
+from src.validation.settings import validation_settings
+
+logger = logging.getLogger(__name__)
+access_logger = logging.getLogger("src.access")
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+CONTENT_SECURITY_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'",
+)
+SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+]
+_PROCESS = secrets.token_hex(8)
+_requests = itertools.count(1)
+_CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
+SMALL_BODY_BYTES = 16 * 1024  # what a route takes that does not say `max_body_size`
+
+
+class EnvelopeMiddleware:
+    """Gives each request an id and completes its response with it and the security headers.
+
+    A trailing slash means the same resource, and HEAD is a GET without the body.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._settings = settings
+        self._public_path = settings.public_path  # once: it is worked out of a URL
+        self._access_log = settings.access_log
+        self._headers = list(SECURITY_HEADERS)
+        if settings.public_url.startswith("https://"):
+            others = b"; includeSubDomains" if settings.hsts_include_subdomains else b""
+            self._headers.append((b"strict-transport-security", b"max-age=31536000" + others))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started_at = time.perf_counter()
+        request_id = _request_id(scope["headers"])
+        token = request_id_variable.set(request_id)
+        held_to = validation_settings.set(self._settings)
+        method: str = scope["method"]
+        state = {"request_id": request_id, "public_path": self._public_path}
+        scope = {**scope, "state": {**scope.get("state", {}), **state}}
+        if method == "HEAD":
+            scope["method"] = "GET"
+        # Patterns of routes match before a newline at the end, too: let it stay encoded.
+        path = scope["path"] = scope["path"].replace("\n", "%0A")
+        if len(path) > 1 and path.endswith("/"):
+            scope["path"] = path.rstrip("/") or "/"
+        status = 0
+
+        async def send_completed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"]
+                if not any(name == b"content-security-policy" for name, _ in headers):
+                    headers.append(CONTENT_SECURITY_POLICY)
+                headers.append((b"x-request-id", request_id.encode()))
+                headers.extend(self._headers)
+            elif method == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_completed)
+        finally:
+            if self._access_log:
+                milliseconds = (time.perf_counter() - started_at) * 1000
+                access_logger.info("%s %s %d %.1f ms", method, path, status, milliseconds)
+            validation_settings.reset(held_to)
+            request_id_variable.reset(token)
+
+
+class GuardMiddleware:
+    """Refuses compressed and too large bodies, and answers what nobody else has caught.
+
+    A route takes as much as its `max_body_size` says, or SMALL_BODY_BYTES,
+    and none more than MAX_BODY_BYTES. An unforeseen error is logged with its traceback and answered
+    as a bare 500 problem, so that nothing but the request id leaves the process.
+    """
+
+    def __init__(
+        self, app: ASGIApp, settings: Settings, routers: Iterable[APIRouter] = (), prefix: str = ""
+    ) -> None:
+        self.app = app
+        self._max_body_bytes = settings.max_body_bytes
+        self._larger: list[tuple[Pattern[str], Collection[str], int]] = [
+            (compile_path(prefix + route.path)[0], route.methods or (), route.max_body_size)
+            for router in routers
+            for route in router.routes
+            if isinstance(route, APIRoute) and route.max_body_size
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        if _is_encoded(scope["headers"]):
+            await content_encoded(scope)(scope, receive, send)
+            return
+        limited = self._limited(scope, receive)
+        if limited is None:
+            await answer_with(413, scope)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, limited, send_noted)
+        except ClientDisconnect:
+            logger.debug("the client went away")
+        except Exception:
+            logger.exception("unhandled error")
+            if not started:
+                await answer_with(500, scope)(scope, receive, send)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive | None:
+        """`receive` that stops at the limit, or None when the declared length is beyond it."""
+        declared: int | None = None
+        has_body = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                if not _CONTENT_LENGTH.fullmatch(value):
+                    return None
+                declared = int(value)
+                has_body = True
+            elif name == b"transfer-encoding":
+                has_body = True
+        if not has_body:
+            return receive
+        maximum = self._maximum(scope["method"], scope["path"])
+        if declared is not None and declared > maximum:
+            return None
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > maximum:
+                raise HTTPException(413)
+            return message
+
+        return receive_limited
+
+    def _maximum(self, method: str, path: str) -> int:
+        for pattern, methods, size in self._larger:
+            if method in methods and pattern.match(path):
+                return min(size, self._max_body_bytes)
+        return min(SMALL_BODY_BYTES, self._max_body_bytes)
+
+
+def _is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}
+        for name, value in headers
+    )
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's own `X-Request-ID` if it is a sane one, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE_REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return f"{_PROCESS}-{next(_requests):x}"

@@ -1,0 +1,357 @@
+"""The HTTP protocol of the server: HTTP/1.1 on llhttp (RFC 9112), in uvicorn's place.
+
+A request is read by its framing, or nothing after it is read. What bounds connections, and the
+reasons, are in docs/decisions/http-server.md.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import uvicorn
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
+
+from src.exceptions import AppError, InternalError, OverloadedError
+from src.http.protocol.byte_budget import ByteBudget, give_back_memory
+from src.http.protocol.deadline import Deadline
+from src.http.protocol.exchange import Exchange, Headers
+from src.http.protocol.outlet import Outlet
+from src.http.protocol.reader import RequestReader
+from src.http.protocol.refusals import encoded
+
+MAX_CONNECTIONS = 10_000
+MAX_PIPELINED = 16  # complete requests that wait for the answers to earlier ones
+MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
+RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
+READ_BYTES = 32 * 1024  # at once, so that a client holds no more with requests that it sends ahead
+REQUEST_BYTES = 2048  # of them, what a request takes beside its own
+HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
+BODY_SECONDS = 60.0  # from there to the end of its body
+RELIEF_SECONDS = 1.0  # for the application to drop what was refused
+LINGER_SECONDS = 2.0  # for a client to close its side after the last answer
+
+
+class _EnoughError(Exception):
+    """Stops the parser in the middle of what was read."""
+
+
+class HttpProtocol(asyncio.BufferedProtocol):
+    """One connection.
+
+    `_newest` is the latest request, `_running` the one being answered, `_queue` those between.
+    """
+
+    max_connections: ClassVar[int] = MAX_CONNECTIONS
+    received: ClassVar["ByteBudget[HttpProtocol]"] = ByteBudget(RECEIVED_BYTES)
+    _buffer: ClassVar = bytearray(READ_BYTES)
+    # Those between requests, and those whose request is not complete, the longest waiting first.
+    _idle: ClassVar["dict[HttpProtocol, None]"] = {}
+    _unfinished: ClassVar["dict[HttpProtocol, None]"] = {}
+
+    transport: asyncio.Transport
+    outlet: Outlet
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._reader = RequestReader(self)
+        self._scope: dict[str, Any] = {}
+        self._newest: Exchange | None = None
+        self._running: Exchange | None = None
+        self._queue: deque[Exchange] = deque()
+        self._read = 0  # bytes of the latest read that are not counted
+        self._deaf = False  # nothing more is parsed
+        self._ended = False  # the client sends no more
+        self._paused = False
+        # What the client has for what is expected of it since the latest read, 0 for nothing; None:
+        # nothing else is.
+        self._patience: float | None = None
+        self._deadline = Deadline(self._loop, self._give_up)
+
+    # What the transport calls (asyncio.BufferedProtocol)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        self.outlet = Outlet(transport, self._loop)
+        connections: set[Any] = self._state.connections
+        connections.add(self)
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "scheme": "http",
+            "server": get_local_addr(transport),
+            "client": get_remote_addr(transport),
+            "root_path": self._config.root_path,
+        }
+        if len(connections) > self.max_connections and not self._make_room():
+            self._deaf = True
+            transport.write(encoded(OverloadedError(), self.answer_headers, silent=True))
+            transport.close()
+        else:
+            self._expect(HEAD_SECONDS)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        connections: set[Any] = self._state.connections
+        connections.discard(self)
+        self._deaf = True
+        self._expect(0)
+        self._deadline.cancel()
+        self._idle.pop(self, None)
+        self.outlet.free()
+        self._drop_request()
+        for exchange in (self._running, *self._queue):
+            if exchange and not exchange.over:
+                self.received.release(exchange.size)
+                exchange.leave()
+        self._queue.clear()
+        if self.received.is_relieved() or self.outlet.unsent.is_relieved():
+            self._loop.call_later(RELIEF_SECONDS, give_back_memory)
+
+    def get_buffer(self, _: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._deaf:
+            return
+        self._read = nbytes
+        if not self._make_space():
+            return
+        if self._reader.in_request and not self._discards:
+            self._hold(0)
+        try:
+            self._reader.feed(bytes(memoryview(self._buffer)[:nbytes]))
+        except AppError as refusal:
+            self._stop(refusal)
+            return
+        if not self._reader.in_request:
+            self.received.drop(self)
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            self._expect(patience)
+
+    def eof_received(self) -> bool:
+        """Answer what is complete: the client may still read."""
+        self._ended = True
+        return self._stop()
+
+    def pause_writing(self) -> None:
+        self.outlet.block()
+
+    def resume_writing(self) -> None:
+        self.outlet.free()
+
+    # What the reader calls (Receiver)
+
+    def begins(self) -> None:
+        if self._newest and (self._newest.last or len(self._queue) >= MAX_PIPELINED):
+            raise _EnoughError
+        self._hold(REQUEST_BYTES)
+        self._patience = HEAD_SECONDS
+        self._idle.pop(self, None)
+
+    def head(self, scope: MutableMapping[str, Any], *, last: bool, expects_continue: bool) -> None:
+        scope = {**self._scope, **scope, "state": self._app_state.copy()}
+        exchange = self._newest = Exchange(
+            self, scope, last=last, expects_continue=expects_continue
+        )
+        self._patience = BODY_SECONDS
+        if self._running is None:
+            self._start(exchange)
+        else:
+            self._queue.append(exchange)
+            self._pause_reading()
+
+    def body(self, data: bytes) -> None:
+        exchange = self._newest
+        if exchange and not exchange.over:
+            exchange.add(data)
+            if exchange.buffered > MAX_BUFFERED:
+                self._pause_reading()
+
+    def ends(self) -> None:
+        exchange = self._newest
+        if exchange is None:
+            return
+        exchange.complete()
+        if exchange.answered:
+            self._newest = None
+            self._patience = self._config.timeout_keep_alive
+            self._idle[self] = None
+        else:
+            exchange.size = self.received.take_out(self, self._reader.size + REQUEST_BYTES)
+            self._patience = 0
+
+    # What exchanges call (Connection)
+
+    @property
+    def answer_headers(self) -> Headers:
+        """The headers of every answer: `Date`, which uvicorn renews every second."""
+        return self._state.default_headers
+
+    def resume_reading(self, exchange: Exchange | None) -> None:
+        """Read on, if it is for this exchange."""
+        if self._paused and exchange is self._newest:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def answered(self, exchange: Exchange) -> None:
+        """Go on to the next request, or close."""
+        self._state.total_requests += 1
+        self._running = None
+        self.received.release(exchange.size)
+        if exchange.last:
+            self._finish()
+            return
+        if self._queue:
+            self._start(self._queue.popleft())
+        elif not exchange.whole:
+            self.received.drop(self)  # the rest of its body is read and thrown away
+        elif not self._reader.in_request:
+            self._newest = None  # with all that it takes
+            self._idle[self] = None
+            self._expect(self._config.timeout_keep_alive)
+        if not self._queue:
+            self.resume_reading(self._newest)
+
+    def failed(self, exchange: Exchange) -> None:
+        """Say so, if nothing was said, and close."""
+        self.received.release(exchange.size)
+        exchange.leave()
+        refusal = exchange.refusal if exchange.is_cut else InternalError()
+        if refusal and not exchange.begun:
+            self._refuse(refusal, exchange.scope["method"], exchange.scope["path"])
+        self._finish()
+
+    # What uvicorn calls
+
+    def shutdown(self) -> None:
+        """Close after the answers under way."""
+        if self._running and self._newest:
+            self._newest.last = True
+        else:
+            self.transport.close()
+
+    @property
+    def _discards(self) -> bool:
+        """Whether the rest of a body is read whose request is answered."""
+        newest = self._newest
+        return newest is not None and newest.answered and not newest.whole
+
+    def _start(self, exchange: Exchange) -> None:
+        self._running = exchange
+        task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    def _hold(self, more: int) -> None:
+        """Count the latest read, once for all the requests in it, and so much more."""
+        self.received.hold(self, self._read + more)
+        self._read = 0
+
+    def _pause_reading(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _make_space(self) -> bool:
+        """Refuse the largest request that is not complete while all of them are too much together.
+
+        False if that was the one being read.
+        """
+        received = self.received
+        while received.used + self._read > received.limit:
+            largest = received.largest()
+            if largest is None or received.held(largest) <= received.held(self) + self._read:
+                largest = self
+            largest._stop(OverloadedError())
+            if largest is self:
+                return False
+        return True
+
+    def _make_room(self) -> bool:
+        """Give up the connection that has waited longest for a request, or the rest of one.
+
+        But none that still reads an answer.
+        """
+        for waiting in (self._idle, self._unfinished):
+            oldest = next((one for one in waiting if not one.outlet.is_blocked), None)
+            if oldest is not None:
+                del waiting[oldest]
+                oldest.transport.abort()
+                return True
+        return False
+
+    def _stop(self, refusal: AppError | None = None) -> bool:
+        """Parse nothing more; answer the requests that are complete, or refuse this one, and close.
+
+        True if there are answers to wait for.
+        """
+        newest, running = self._newest, self._running
+        if not self._deaf:
+            self._deaf = True
+            if newest and not newest.whole and self._queue:
+                self._queue.pop()
+            if running:
+                self._drop_request()
+                self._expect(0)
+                if running.whole:
+                    (self._queue[-1] if self._queue else running).last = True
+                else:
+                    running.cut(refusal)
+            else:
+                if refusal and not self._discards:
+                    self._refuse(refusal, self._reader.method, self._reader.path)
+                self._finish()
+        return running is not None and not running.over
+
+    def _refuse(self, refusal: AppError, method: str, path: str) -> None:
+        silent = method == "HEAD"
+        self.transport.write(encoded(refusal, self.answer_headers, path, silent=silent))
+
+    def _finish(self) -> None:
+        """Close, once the client has, or had the time to.
+
+        What it sends to a closed connection makes its system throw away the answer.
+        """
+        self._deaf = True
+        self._drop_request()
+        if self.transport.is_closing():
+            return
+        if self._ended:
+            self.transport.close()
+        else:
+            self.resume_reading(self._newest)
+            with suppress(OSError):  # asyncio's own loop raises it if the client was faster
+                self.transport.write_eof()
+            self._expect(LINGER_SECONDS)
+
+    def _drop_request(self) -> None:
+        self._reader.stop()
+        self.received.drop(self)
+
+    def _expect(self, seconds: float) -> None:
+        """Give the client so many seconds; 0: nothing is expected of it."""
+        if seconds and self not in self._idle:
+            self._unfinished[self] = None
+        else:
+            self._unfinished.pop(self, None)
+        self._deadline.set(seconds)
+
+    def _give_up(self) -> None:
+        if not self._deaf:
+            self._stop()
+        elif self.outlet.is_blocked:
+            self._expect(LINGER_SECONDS)  # it still reads the last answer, or the outlet sees to it
+        else:
+            self.transport.abort()

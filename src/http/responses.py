@@ -1,0 +1,94 @@
+"""Answers made of documents: JSON bytes, entity tags and conditional requests (RFC 9110)."""
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import orjson
+from fastapi import Depends, Header, Request
+from fastapi.responses import Response
+
+from src.exceptions import PreconditionFailedError
+from src.sql.shapes import Document
+
+# The headers of an answer that holds a token (RFC 6749, section 5.1).
+NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+# A tag of a list, without what a proxy that compresses makes of it: `W/"1"` (nginx, Cloudflare),
+# `"1-gzip"` (Apache, Caddy), `"1--gzip"` (Jetty), `"1;gzip"`.
+_TAG = re.compile(r'(?<![^\s,])(?:W/)?"([^"\s]*?)(?:(?:--?|;)(?:gzip|br|zstd|deflate))?"(?![^\s,])')
+_OWN_TAG = re.compile(r"([0-9]+)(?:-[0-9a-f]{8})?")
+
+
+class DocumentResponse(Response):
+    """A document as JSON; times in UTC end in `Z`."""
+
+    media_type: str | None = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Encode the document."""
+        return encode(content)
+
+
+def encode(document: object) -> bytes:
+    """The document in JSON."""
+    return orjson.dumps(document, default=str, option=orjson.OPT_UTC_Z)
+
+
+def entity_tag(version: int, body: bytes) -> str:
+    """A strong tag: the stored version, for `If-Match`, and a checksum of the representation."""
+    return f'"{version}-{zlib.crc32(body):08x}"'
+
+
+def versioned(
+    request: Request,
+    document: Document,
+    version: int,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
+    body = encode(document)
+    tag = entity_tag(version, body)
+    if request.method != "GET":
+        return Response(body, status, {"ETag": tag, **(headers or {})}, "application/json")
+    caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    known = request.headers.get("if-none-match")
+    if known is not None and is_named(tag, known):
+        return Response(status_code=304, headers=caching)
+    return Response(body, status, caching, "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """The caller's condition on the version he is about to change."""
+
+    header: str | None
+
+    def check(self, version: int) -> None:
+        """Hold the caller to the version he has read, if he names one.
+
+        Raises:
+            PreconditionFailedError: `If-Match` names other versions only.
+        """
+        if self.header is None or self.header.strip() == "*":
+            return
+        # Weak or not, the version in a tag is exact.
+        own = filter(None, map(_OWN_TAG.fullmatch, _TAG.findall(self.header)))
+        if not any(tag.group(1) == str(version) for tag in own):
+            raise PreconditionFailedError
+
+
+async def get_if_match(if_match: Annotated[str | None, Header(max_length=1000)] = None) -> IfMatch:
+    """The request's condition."""
+    return IfMatch(if_match)
+
+
+IfMatchDep = Annotated[IfMatch, Depends(get_if_match)]
+
+
+def is_named(tag: str, header: str) -> bool:
+    """Whether an `If-None-Match` names the tag, also as a proxy that compresses wrote it."""
+    return header.strip() == "*" or tag.strip('"') in _TAG.findall(header)
