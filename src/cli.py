@@ -27,7 +27,8 @@ from src.config import PROJECT_ROOT, Settings
 from src.database import open_database
 from src.exceptions import AppError, DatabaseRefusedError
 from src.http.protocol.connection import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
-from src.jobs.tasks import JobContext, Worker
+from src.jobs.tasks import JobContext
+from src.jobs.worker import Worker
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES, TASKS, create_app
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from src import exceptions
-from src.account.router import router as account_data_router
+from src.account.router import router as account_router
 from src.administration.router import router as administration_router
-from src.audit import log as audit
+from src.audit import personal_data as audit_data
 from src.auth import personal_data as auth_data
 from src.auth import tasks as auth_tasks
 from src.auth.dependencies import Credentials
@@ -20,13 +19,16 @@ from src.auth.oauth.router import router as oauth_router
 from src.auth.oauth.router import well_known_router
 from src.auth.pages import router as auth_pages_router
 from src.auth.passwords import tasks as account_tasks
-from src.auth.passwords.router import router as account_router
-from src.auth.router import router as auth_router
+from src.auth.passwords.router import router as passwords_router
+from src.auth.registration.router import router as registration_router
+from src.auth.sessions.router import router as sessions_router
 from src.auth.sign_in.origins import own_origins
+from src.auth.sign_in.router import router as sign_in_router
 from src.auth.sign_in.web_router import router as web_sign_in_router
 from src.clock import Clock
 from src.config import Settings
 from src.database import open_database
+from src.http import problems
 from src.http.cors import ExactCORSMiddleware
 from src.http.health import router as health_router
 from src.http.json_bodies import refuse_repeated_members
@@ -34,9 +36,10 @@ from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.http.peer import load_device_names
 from src.http.plans import PlanMiddleware
 from src.http.queries import refuse_ignored_query
-from src.idempotency import keys as idempotency
-from src.jobs import tasks as jobs
-from src.jobs.tasks import JobContext, Task, Worker
+from src.idempotency import personal_data as idempotency_data
+from src.idempotency import tasks as idempotency_tasks
+from src.jobs.tasks import JobContext, Task
+from src.jobs.worker import Worker
 from src.limits.rate_limits import RateLimitMiddleware, RateLimits
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
@@ -55,15 +58,17 @@ from src.users.router import router as users_router
 API_PREFIX = "/api/v1"
 # The first match counts: /users/{user} comes after /users/me.
 API_ROUTERS = [
-    account_router,
-    account_data_router,
-    auth_router,
+    registration_router,
+    sign_in_router,
+    web_sign_in_router,
+    sessions_router,
+    passwords_router,
     mfa_router,
     oauth_router,
+    account_router,
     personal_tokens_router,
     posts_router,
     users_router,
-    web_sign_in_router,
     administration_router,
 ]
 CORS_RESPONSE_HEADERS = [
@@ -91,15 +96,14 @@ PERSONAL_DATA = [
     *auth_data.PERSONAL_DATA,
     *personal_tokens_data.PERSONAL_DATA,
     *posts_data.PERSONAL_DATA,
-    *idempotency.PERSONAL_DATA,
-    *audit.PERSONAL_DATA,
+    *idempotency_data.PERSONAL_DATA,
+    *audit_data.PERSONAL_DATA,
 ]
 GC_THRESHOLDS = (10_000, 20, 20)  # a request makes hundreds of objects that die with it
 TASKS: list[Task[Any]] = [*account_tasks.TASKS, *auth_tasks.TASKS]
 SCHEDULES = [
     *auth_tasks.SCHEDULES,
-    *idempotency.SCHEDULES,
-    *jobs.SCHEDULES,
+    *idempotency_tasks.SCHEDULES,
     *personal_tokens_tasks.SCHEDULES,
 ]
 
@@ -133,7 +137,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     if settings.environment != "production":
         app.include_router(mailbox_router)
     docs.install(app)
-    exceptions.install(app)
+    problems.install(app)
     openapi.install(app)
     app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
     app.add_middleware(GuardMiddleware, settings=settings, routers=API_ROUTERS, prefix=API_PREFIX)

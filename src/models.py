@@ -1,6 +1,6 @@
 """Every table, in one place for Alembic."""
 
-from src.audit.log import AuditEntry
+from src.audit.models import AuditEntry
 from src.auth.models import (
     EmailLink,
     FailureCount,
@@ -13,7 +13,7 @@ from src.auth.models import (
     TotpFactor,
 )
 from src.database import Base
-from src.idempotency.keys import IdempotencyRecord
+from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post
 from src.users.models import HeldUsername, User

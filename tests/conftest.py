@@ -21,7 +21,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from src.config import PROJECT_ROOT, Settings
-from src.jobs.tasks import JobContext, Worker
+from src.jobs.tasks import JobContext
+from src.jobs.worker import Worker
 from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app

@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from src.clock import Clock
-from src.exceptions import OAUTH_ENDPOINTS
+from src.http.problems import OAUTH_ENDPOINTS
 from src.ids import uuid7
 from src.mail.mailbox import Mailbox, StoredMail
 from src.users.models import User

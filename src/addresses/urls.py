@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from src.limits.request_counts import redis_pool
+from redis.asyncio import BlockingConnectionPool
 
 ADVICE = (
     "percent-encode what is special in the user and the password: "
@@ -18,6 +18,8 @@ _DATABASE_OPTIONS = {
     *("krbsrvname", "gsslib", "options"),
 }
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+REDIS_CONNECTIONS = 20
+REDIS_SECONDS = 0.1  # that a request waits for Redis
 _NOT_AN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REDIS_DATABASE = re.compile(r"(/[0-9]*)?")
@@ -72,6 +74,20 @@ def check_redis_url(text: str) -> None:
         redis_pool(text).make_connection()  # type: ignore[no-untyped-call] # connects to nothing yet
     except Exception:  # noqa: BLE001 - whatever its client does not take
         raise ValueError("has an option that the client of Redis does not take") from None
+
+
+def redis_pool(url: str) -> BlockingConnectionPool:
+    """Connections to Redis or Valkey, which open when first needed.
+
+    Raises:
+        ValueError: the client does not understand the URL; the message may repeat a part of it.
+    """
+    scheme, _, rest = url.partition("://")
+    return BlockingConnectionPool.from_url(
+        f"{scheme.replace('valkey', 'redis')}://{rest}",  # the same protocol
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_SECONDS,
+    )
 
 
 def check_web_url(text: str, *schemes: str) -> None:

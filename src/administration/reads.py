@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import Select, Text, bindparam, func, literal_column, or_, text, tuple_
 
 from src.administration.schemas import AuditFilter, UserFilter
-from src.audit.log import AuditEntry
+from src.audit.models import AuditEntry
 from src.pagination import MAX_LIMIT, decode_cursor
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape

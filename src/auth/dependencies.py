@@ -7,7 +7,6 @@ from fastapi import Depends, Request
 
 from src.access.encryption import SecretBox
 from src.auth.guessing.backoff import Backoff
-from src.auth.links import LinkTokens
 from src.auth.mfa.service import SecondFactor
 from src.auth.oauth.introspection import IntrospectionService
 from src.auth.oauth.revocation import RevocationService
@@ -23,6 +22,7 @@ from src.auth.sessions.service import SessionService
 from src.auth.sign_in.service import SignInService
 from src.auth.tokens.access_tokens import AccessTokens
 from src.auth.tokens.authenticator import SessionAuthenticator
+from src.auth.tokens.links import LinkTokens
 from src.auth.tokens.opaque_tokens import OpaqueTokens
 from src.auth.tokens.signing_keys import SigningKeys
 from src.clock import Clock

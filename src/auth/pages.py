@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from src.auth.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, home_url
+from src.auth.tokens.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, home_url
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.exceptions import NotFoundError

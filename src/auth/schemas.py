@@ -1,9 +1,7 @@
 """What travels about accounts."""
 
 import re
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -16,9 +14,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from src.auth.passwords.rules import MAX_LENGTH, MIN_LENGTH, normalize_password, weakness
-from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import Input, Output, left_out
-from src.users.schemas import DisplayName, Email, NewEmail, Username, UserRead
+from src.users.schemas import Email, Username, UserRead
 from src.validation.invalid_values import invalid
 from src.validation.settings import validation_settings
 
@@ -86,33 +83,6 @@ LinkToken = Annotated[
 ]
 
 
-class RegistrationCreate(Input):
-    """A new account."""
-
-    email: NewEmail
-    password: NewPassword
-    display_name: DisplayName | None = None
-    username: Username | None = None
-
-
-class RegistrationRead(Output):
-    """The same for every address. Keep the secret: with it the mailed link needs no password."""
-
-    status: Literal["confirmation_sent"] = "confirmation_sent"
-    registration_secret: str
-
-
-class EmailConfirm(Input):
-    """The mailed token, and a proof that the account is yours: the secret or the password."""
-
-    token: LinkToken
-    registration_secret: Annotated[str, Field(max_length=200)] | None = None
-    password: Password | None = None
-    sign_in: Annotated[
-        bool, Field(description="Sign in by the same proof: the answer has tokens")
-    ] = False
-
-
 class AccountNamed(Input):
     """An account by its address or by its username: one of them."""
 
@@ -132,64 +102,6 @@ class AccountNamed(Input):
     def name(self) -> str:
         """The one that was sent."""
         return self.email or self.username
-
-
-class EmailResend(AccountNamed):
-    """Whom to send the confirmation again."""
-
-
-class ResendRead(Output):
-    """The same for every account."""
-
-    status: Literal["confirmation_sent"] = "confirmation_sent"
-
-
-class SignOut(Input):
-    """Which sessions end."""
-
-    scope: Literal["this", "others", "all"] = "this"
-    refresh_token: Annotated[
-        str | None,
-        Field(
-            max_length=200,
-            description="Whose session ends if there is no valid access token",
-        ),
-    ] = None
-
-
-class SessionRead(Output):
-    """One's own session: a sign-in on one device."""
-
-    id: UUID
-    device: str
-    address: str | None
-    client_id: str
-    created_at: datetime
-    last_used_at: Annotated[datetime, Field(description="When it was last refreshed")]
-    expires_at: Annotated[datetime, Field(description="When it ends unless it is refreshed")]
-    current: Annotated[bool, Field(description="Whether it is the one of this request")]
-
-
-class SessionFilter(Input):
-    """A page of one's sessions."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
-
-
-class WebTokenRead(Output):
-    """A token response whose refresh token is in a cookie."""
-
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"
-    expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
-    scope: str
-
-
-class WebSessionRead(WebTokenRead):
-    """The same with the account of `GET /users/me`; null if the scopes do not allow to read it."""
-
-    user: UserRead | None
 
 
 class TokenRead(Output):

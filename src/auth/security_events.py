@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.audit import log as audit
 from src.auth.guessing.throttles import count_attempt
-from src.auth.links import forgot_password_url
+from src.auth.tokens.links import forgot_password_url
 from src.clock import Clock
 from src.http.peer import Peer
 from src.jobs.tasks import JobContext, Task

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.guessing.backoff import FORGOTTEN_AFTER
 from src.auth.guessing.throttles import count_attempt
-from src.auth.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.auth.models import EmailLink, FailureCount, Registration, Session, Throttle
 from src.auth.security_events import security_notice
+from src.auth.tokens.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.config import Settings
 from src.database import Base
 from src.ids import uuid7

@@ -20,7 +20,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.config import Settings
-from src.exceptions import answer_with, content_encoded
+from src.http.problems import answer_with, content_encoded
 from src.logs import request_id_variable
 from src.validation.settings import validation_settings
 

@@ -13,7 +13,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import QueryParams
 
-from src.exceptions import OAUTH_ENDPOINTS
+from src.http.problems import OAUTH_ENDPOINTS
 
 ACCESS_TOKEN = "access_token"  # src.access.principals refuses it, with RFC 6750's error
 

@@ -9,55 +9,20 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
-from sqlalchemy import ForeignKey, Index, bindparam, delete, func, insert
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import bindparam, delete, func, insert
 
 from src.access.principals import Principal, current_principal
-from src.database import Base, ReadsDep, TransactionDep
+from src.database import ReadsDep, TransactionDep
 from src.dependencies import ClockDep
-from src.exceptions import AppError, ConflictError, InvalidInputError
-from src.jobs.tasks import JobContext, Schedule
-from src.personal_data import rows_of
+from src.exceptions import InvalidInputError
+from src.idempotency.exceptions import KeyInUseError, KeyReusedError
+from src.idempotency.models import IdempotencyRecord
 from src.sql.pool import Transaction
 from src.sql.shapes import Shape
 from src.sql.statements import Read, Runner, Statement
 
 KEPT = timedelta(hours=24)
 _KEPT_HEADERS = ("content-type", "location", "etag")
-
-
-class IdempotencyRecord(Base):
-    """The answer that a key got."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (Index(None, "created_at"),)
-
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
-    key: Mapped[str] = mapped_column(primary_key=True)
-    request_hash: Mapped[bytes]
-    status: Mapped[int]
-    headers: Mapped[dict[str, str]] = mapped_column(JSONB)
-    body: Mapped[bytes]
-    created_at: Mapped[datetime]
-
-
-class KeyReusedError(AppError):
-    """The key was used for another request."""
-
-    status = 422
-    code = "idempotency_key_reused"
-    title = "This Idempotency-Key was used with another request"
-
-
-class KeyInUseError(ConflictError):
-    """The first request with this key has not ended yet."""
-
-    code = "idempotency_key_in_use"
-    title = "The first request with this Idempotency-Key still runs"
-
 
 _lock = Read(
     Shape({"locked": func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0))})
@@ -177,27 +142,6 @@ async def get_idempotency(
         row = {"user_id": caller.user_id, "key": idempotency_key, "oldest": now - KEPT}
         kept = await _find(reads, row, request_hash)
     return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, now, kept)
-
-
-async def _forget_old_keys(context: JobContext) -> None:
-    """Delete the keys that are not kept any more."""
-    async with context.database.independent_transaction() as session:
-        oldest = context.clock.now() - KEPT
-        await session.execute(
-            delete(IdempotencyRecord).where(IdempotencyRecord.created_at <= oldest)
-        )
-
-
-PERSONAL_DATA = [
-    rows_of(
-        "idempotency_keys",
-        IdempotencyRecord.user_id,
-        Shape({"key": IdempotencyRecord.key, "created_at": IdempotencyRecord.created_at}),
-        IdempotencyRecord.key,
-        scopes={"posts:read"},  # of the only route that takes keys
-    )
-]
-SCHEDULES = [Schedule("idempotency.forget_old_keys", "17 * * * *", _forget_old_keys)]
 
 
 IdempotencyDep = Annotated[Idempotency, Depends(get_idempotency)]

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from limits import parse
 from src.clock import Clock
 from src.config import Settings
-from src.exceptions import AppError, answer_to
+from src.exceptions import AppError
 from src.http.peer import counted_networks, network_of, peer_address
+from src.http.problems import answer_to
 from src.limits.request_counts import Counts, MemoryCounts, SharedCounts
 
 logger = logging.getLogger(__name__)

@@ -8,14 +8,13 @@ from random import choices
 from typing import Any, Protocol
 
 from limits.aio.storage import RedisStorage
-from redis.asyncio import BlockingConnectionPool
+
+from src.addresses.urls import REDIS_SECONDS, redis_pool
 
 logger = logging.getLogger(__name__)
 
 MAX_COUNTED = 100_000  # subjects in memory, for each length of window
 CANDIDATES = 5  # of which one is forgotten when there are more
-REDIS_CONNECTIONS = 20
-REDIS_SECONDS = 0.1  # that a request waits for Redis
 AWAY_SECONDS = 1.0  # a Redis that did not answer is asked again this often, by one request
 LOG_SECONDS = 60.0
 KEY_PREFIX = "plaza"
@@ -80,20 +79,6 @@ class _Windows:
         counted_in, count = self._counts[subject]
         # Windows of another subject begin at another moment: the next one may be on already.
         return count if abs(window - counted_in) <= 1 else 0
-
-
-def redis_pool(url: str) -> BlockingConnectionPool:
-    """Connections to Redis or Valkey, which open when first needed.
-
-    Raises:
-        ValueError: the client does not understand the URL; the message may repeat a part of it.
-    """
-    scheme, _, rest = url.partition("://")
-    return BlockingConnectionPool.from_url(
-        f"{scheme.replace('valkey', 'redis')}://{rest}",  # the same protocol
-        max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_SECONDS,
-    )
 
 
 class SharedCounts:

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.access.principals import current_principal, optional_principal
-from src.exceptions import OAUTH_ENDPOINTS
+from src.http.problems import OAUTH_ENDPOINTS
 from src.openapi.examples import add_examples
 from src.validation.settings import validating_with
 

@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from src.auth.sign_in.service import SignInService
 from src.config import Settings
-from src.exceptions import OAUTH_ENDPOINTS, OverloadedError
+from src.exceptions import OverloadedError
+from src.http.problems import OAUTH_ENDPOINTS
 from src.main import create_app
 from tests.auth.support import change
 from tests.core.support import talking_to

@@ -17,7 +17,6 @@ from sqlalchemy import select, update
 
 from src.auth.exceptions import InvalidMfaCodeError
 from src.auth.guessing.backoff import Backoff, Guesser
-from src.auth.links import LinkTokens
 from src.auth.mfa.codes import (
     matching_step,
     new_recovery_codes,
@@ -28,6 +27,7 @@ from src.auth.mfa.codes import (
 from src.auth.mfa.service import SecondFactor
 from src.auth.models import TotpFactor
 from src.auth.security_events import SecurityEvents
+from src.auth.tokens.links import LinkTokens
 from src.config import Settings
 from src.http.peer import Peer
 from src.ids import uuid7

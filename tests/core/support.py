@@ -8,8 +8,8 @@ import asyncpg
 import httpx
 from fastapi import FastAPI
 
-from src import exceptions
 from src.config import Settings
+from src.http import problems
 from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from tests.support import problem_type
 
@@ -36,7 +36,7 @@ def problem_of(response: httpx.Response, status: int, code: str) -> dict[str, An
 def small_app(settings: Settings) -> FastAPI:
     """An application of the core alone, for endpoints that a test adds. No database."""
     app = FastAPI(redirect_slashes=False)
-    exceptions.install(app)
+    problems.install(app)
     surround(app, settings)
     return app
 

@@ -140,6 +140,6 @@ async def test_an_outage_is_logged_by_what_happened(
 ) -> None:
     await proxy.down()
     problem_of(await client.get("/api/v1/posts"), 503, "database_unavailable")
-    [record] = [record for record in caplog.records if record.name == "src.exceptions"]
+    [record] = [record for record in caplog.records if record.name == "src.http.problems"]
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("database unavailable: Connection")

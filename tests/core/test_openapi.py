@@ -13,7 +13,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
 
 from src.config import PROJECT_ROOT, Settings
-from src.exceptions import OAUTH_ENDPOINTS
+from src.http.problems import OAUTH_ENDPOINTS
 from src.main import create_app
 
 METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}

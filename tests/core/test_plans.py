@@ -12,10 +12,10 @@ from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel, Field
 
-from src import exceptions
 from src.config import Settings
 from src.database import get_session, get_transaction
 from src.exceptions import AppError
+from src.http import problems
 from src.http.json_bodies import refuse_repeated_members
 from src.http.plans import Plan, PlanMiddleware
 from src.main import API_ROUTERS
@@ -232,7 +232,7 @@ def app_of(settings: Settings, *, planned: bool) -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     refusals = [Depends(refuse_repeated_members)]
     app.include_router(router, prefix="/api/v1", dependencies=refusals)
-    exceptions.install(app)
+    problems.install(app)
     if planned:
         app.add_middleware(PlanMiddleware, routers=[router], prefix="/api/v1")
     surround(app, settings)

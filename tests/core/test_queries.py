@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from src.exceptions import OAUTH_ENDPOINTS
+from src.http.problems import OAUTH_ENDPOINTS
 from src.http.queries import query_names
 from src.main import API_PREFIX, API_ROUTERS
 from tests.core.support import problem_of

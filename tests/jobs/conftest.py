@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from fastapi import FastAPI
 
-from src.jobs import tasks as jobs
+from src.jobs import worker as jobs
 from tests.jobs.support import Desk
 
 

@@ -9,7 +9,8 @@ import asyncpg
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from src.jobs.tasks import JobContext, Schedule, Task, Worker
+from src.jobs.tasks import JobContext, Schedule, Task
+from src.jobs.worker import Worker
 from src.mail.gateway import Mailer
 from tests.core.support import query
 

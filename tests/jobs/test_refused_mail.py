@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from src.config import Settings
-from src.jobs import tasks as jobs
+from src.jobs import worker as jobs
 from src.main import TASKS
 from tests.core.support import query
 from tests.jobs.processes import free_port

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from src.jobs import tasks as jobs
+from src.jobs import worker as jobs
 from tests.conftest import execute
 from tests.jobs.support import Desk, Note, task, until
 

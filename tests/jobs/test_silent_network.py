@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from src.jobs import tasks as jobs
-from src.jobs.tasks import Worker
+from src.jobs import worker as jobs
+from src.jobs.worker import Worker
 from tests.core.proxy import proxy_to
 from tests.jobs.support import Desk, task, until
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from src.exceptions import AppError
-from src.jobs import tasks as jobs
+from src.jobs import worker as jobs
 from tests.jobs.support import Desk, Note, task, until
 
 

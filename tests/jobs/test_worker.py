@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from src.config import Settings
-from src.jobs import tasks as jobs
+from src.jobs import worker as jobs
 from src.jobs.tasks import JobContext, Schedule
 from src.mail.mailbox import Mailbox
 from src.main import create_app
@@ -170,7 +170,7 @@ async def test_a_server_started_before_the_migration_sends_mail_after_it(
         async with app.router.lifespan_context(app), talking_to(app) as client:
             await asyncio.sleep(0.3)
             assert {
-                record.message for record in caplog.records if record.name == "src.jobs.tasks"
+                record.message for record in caplog.records if record.name == "src.jobs.worker"
             } == {"no job runs before `python -m src migrate`"}
             await asyncio.to_thread(migrate, url)
             await register(client)

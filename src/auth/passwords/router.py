@@ -1,12 +1,9 @@
-"""Password and address of one's own account over HTTP."""
+"""Changing a password over HTTP, with the old one or by a mailed link."""
 
 from fastapi import APIRouter, Response
 
-from src.auth.dependencies import EmailChangeServiceDep
 from src.auth.passwords.dependencies import PasswordServiceDep
 from src.auth.passwords.schemas import (
-    EmailChange,
-    EmailChangeRequested,
     PasswordChange,
     PasswordForgotten,
     PasswordReset,
@@ -36,15 +33,3 @@ async def forgot_password(data: PasswordForgotten, passwords: PasswordServiceDep
 async def reset_password(data: PasswordReset, passwords: PasswordServiceDep) -> None:
     """Set a new password with the mailed token. All sessions and personal tokens end."""
     await passwords.reset(data.token, data.new_password)
-
-
-@router.post("/users/me/email", status_code=202)
-async def change_email(
-    caller: AccountWriter, data: EmailChange, changes: EmailChangeServiceDep
-) -> EmailChangeRequested:
-    """Mail a link to the new address, which is the account's once it is confirmed there.
-
-    The old address is told. The answer is the same whether or not somebody has the new one.
-    """
-    await changes.request(caller, data.new_email, data.current_password)
-    return EmailChangeRequested()

@@ -1,4 +1,4 @@
-"""What travels about one's own account."""
+"""What travels about changes of passwords."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,6 @@ from pydantic import Field
 
 from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
 from src.schemas import Input, Output
-from src.users.schemas import NewEmail
 
 OtherPassword = Annotated[NewPassword, Field(examples=["a quieter mouse on the hill"])]
 
@@ -33,16 +32,3 @@ class PasswordReset(Input):
 
     token: LinkToken
     new_password: OtherPassword
-
-
-class EmailChange(Input):
-    """A new address."""
-
-    new_email: Annotated[NewEmail, Field(examples=["ann.new@example.com"])]
-    current_password: Password
-
-
-class EmailChangeRequested(Output):
-    """The same for every address."""
-
-    status: Literal["confirmation_sent"] = "confirmation_sent"

@@ -11,7 +11,6 @@ from src.audit import log as audit
 from src.auth.exceptions import InvalidLinkError
 from src.auth.guessing.backoff import Backoff, password_guessers
 from src.auth.guessing.throttles import require_few
-from src.auth.links import LinkTokens
 from src.auth.models import EmailLink, Session
 from src.auth.passwords import tasks
 from src.auth.passwords.hashing import PasswordHasher
@@ -20,6 +19,7 @@ from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.passwords.rules import normalize_password
 from src.auth.security_events import SecurityEvents
 from src.auth.sessions import service as sessions
+from src.auth.tokens.links import LinkTokens
 from src.clock import Clock
 from src.config import Settings
 from src.database import Database

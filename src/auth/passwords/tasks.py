@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import delete, select
 
-from src.auth.links import home_url
 from src.auth.models import EmailLink
 from src.auth.tasks import mail_no_link, may_mail, send_link
+from src.auth.tokens.links import home_url
 from src.jobs.tasks import JobContext, Task
 from src.users.mails import send_mail
 from src.users.models import User

@@ -18,11 +18,11 @@ from src.auth.exceptions import (
     InvalidLinkError,
 )
 from src.auth.guessing.backoff import Backoff, Guesser
-from src.auth.links import LinkTokens
 from src.auth.models import EmailLink, Registration
 from src.auth.passwords.hashing import PasswordHasher
 from src.auth.registration.email_change import EmailChangeService
-from src.auth.schemas import EmailConfirm
+from src.auth.registration.schemas import EmailConfirm
+from src.auth.tokens.links import LinkTokens
 from src.auth.tokens.opaque_tokens import secret_digest
 from src.clock import Clock
 from src.config import Settings

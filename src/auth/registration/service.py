@@ -13,7 +13,7 @@ from src.auth.guessing.throttles import count_attempt, require_few
 from src.auth.models import Registration
 from src.auth.passwords.hashing import PasswordHasher
 from src.auth.passwords.policy import PasswordPolicy
-from src.auth.schemas import RegistrationCreate
+from src.auth.registration.schemas import RegistrationCreate
 from src.auth.tokens.opaque_tokens import secret_digest
 from src.clock import Clock
 from src.config import Settings

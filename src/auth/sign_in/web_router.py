@@ -9,10 +9,11 @@ from src.auth.clients.service import PUBLIC_CLIENT, public_client
 from src.auth.clients.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
 from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
-from src.auth.schemas import TokenRead, WebSessionRead, WebTokenRead
+from src.auth.schemas import TokenRead
 from src.auth.sign_in.cookies import DEVICE, REFRESH
 from src.auth.sign_in.devices import DeviceDep
 from src.auth.sign_in.origins import require_own_origin
+from src.auth.sign_in.schemas import WebSessionRead, WebTokenRead
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.http.responses import NOT_KEPT, DocumentResponse

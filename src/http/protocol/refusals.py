@@ -6,8 +6,9 @@ sends such a request gets a problem document, and nothing of what follows is rea
 
 import re
 
-from src.exceptions import AppError, MalformedRequestError, answer_to
+from src.exceptions import AppError, MalformedRequestError
 from src.http.middleware import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, new_request_id
+from src.http.problems import answer_to
 from src.http.protocol.exchange import Headers, closing_answer
 
 # The names of the headers that `check_head` wants to see.

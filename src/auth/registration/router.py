@@ -1,0 +1,108 @@
+"""Registering, confirming and changing an address over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from src.access.principals import (
+    OptionalPrincipal,
+)
+from src.auth.clients.service import PUBLIC_CLIENT
+from src.auth.dependencies import (
+    ConfirmationServiceDep,
+    EmailChangeServiceDep,
+    RegistrationServiceDep,
+    SignInServiceDep,
+)
+from src.auth.registration.schemas import (
+    EmailChange,
+    EmailChangeRequested,
+    EmailConfirm,
+    EmailResend,
+    RegistrationCreate,
+    RegistrationRead,
+    ResendRead,
+)
+from src.auth.schemas import SessionTokenRead
+from src.auth.sign_in.devices import get_device
+from src.dependencies import SettingsDep
+from src.http.responses import NOT_KEPT, DocumentResponse
+from src.locales import preferred_locale
+from src.users.dependencies import AccountWriter
+
+router = APIRouter()
+
+AcceptLanguage = Annotated[str, Header()]
+
+
+@router.post("/auth/register", tags=["auth"], status_code=202)
+async def register(
+    response: Response,
+    data: RegistrationCreate,
+    registrations: RegistrationServiceDep,
+    accept_language: AcceptLanguage = "en",
+) -> RegistrationRead:
+    """Register an address. The answer is the same whether or not it is known."""
+    response.headers["Cache-Control"] = "no-store"
+    secret = await registrations.register(data, preferred_locale(accept_language))
+    return RegistrationRead(registration_secret=secret)
+
+
+@router.post(
+    "/auth/email/confirm",
+    tags=["auth"],
+    status_code=204,
+    response_class=Response,
+    responses={200: {"model": SessionTokenRead, "description": "The same, with sign_in"}},
+)
+async def confirm_email(
+    request: Request,
+    data: EmailConfirm,
+    caller: OptionalPrincipal,
+    confirmations: ConfirmationServiceDep,
+    sign_in: SignInServiceDep,
+    settings: SettingsDep,
+) -> Response:
+    """Confirm the address with the mailed token and a proof that the account is yours.
+
+    For a registration that is its secret or password; for a change of address the account's
+    password, or an access token of one of its sessions with `profile:write`.
+
+    With `sign_in`, a registration's proof signs in as well: 200 with tokens and the account. It
+    stays 204 after a change of address, and for an account with a second factor.
+    """
+    user_id = await confirmations.confirm(data, caller)
+    if data.sign_in and user_id:
+        device = await get_device(request, settings)
+        signed_in = await sign_in.with_confirmation(user_id, PUBLIC_CLIENT, device.tokens)
+        if signed_in:
+            document = signed_in.tokens.model_dump() | {"user": signed_in.account}
+            remembered = device.remember(signed_in.device_token)
+            return DocumentResponse(document, headers=NOT_KEPT | remembered)
+    return Response(status_code=204)
+
+
+@router.post("/auth/email/resend", tags=["auth"], status_code=202)
+async def resend_confirmation(
+    data: EmailResend,
+    registrations: RegistrationServiceDep,
+    accept_language: AcceptLanguage = "en",
+) -> ResendRead:
+    """Mail a new confirmation link; older ones are dead. The same for unknown accounts.
+
+    An account that is confirmed already is told that by mail.
+    """
+    await registrations.resend(data.name, preferred_locale(accept_language))
+    return ResendRead()
+
+
+@router.post("/users/me/email", tags=["account"], status_code=202)
+async def change_email(
+    caller: AccountWriter, data: EmailChange, changes: EmailChangeServiceDep
+) -> EmailChangeRequested:
+    """Mail a link to the new address, which is the account's once it is confirmed there.
+
+    The old address is told. The answer is the same whether or not somebody has the new one.
+    """
+    await changes.request(caller, data.new_email, data.current_password)
+    return EmailChangeRequested()

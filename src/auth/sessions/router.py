@@ -1,0 +1,73 @@
+"""Ending and listing one's sessions over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, Security
+
+from src.access.principals import (
+    InsufficientScopeError,
+    InvalidTokenError,
+    NotAuthenticatedError,
+    SessionPrincipal,
+    session_principal_or_refusal,
+)
+from src.auth.clients.service import PUBLIC_CLIENT
+from src.auth.dependencies import (
+    SessionServiceDep,
+)
+from src.auth.sessions.reads import list_sessions
+from src.auth.sessions.schemas import SessionFilter, SessionRead, SignOut
+from src.database import ReadsDep
+from src.dependencies import ClockDep
+from src.exceptions import AppError
+from src.pagination import page_response
+from src.schemas import Id, Page
+from src.users.dependencies import AccountReader, AccountWriter
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+@router.post("/logout", status_code=204, response_class=Response)
+async def sign_out(
+    caller: Annotated[
+        SessionPrincipal | NotAuthenticatedError | InvalidTokenError,
+        Security(session_principal_or_refusal),
+    ],
+    sessions: SessionServiceDep,
+    data: SignOut | None = None,
+) -> None:
+    """End this session, the others, or all; their tokens are dead at the next request.
+
+    Without an access token, or with one that has expired, a `refresh_token` ends its own session,
+    whether it was used before or not; one that is not ours ends nothing. Then there is no other
+    `scope`: refresh first.
+    """
+    data = data or SignOut()
+    if isinstance(caller, AppError):
+        if data.refresh_token is None or data.scope != "this":
+            caller.detail = "Send the refresh_token to end its session, or refresh first"
+            raise caller
+        await sessions.sign_out_with(data.refresh_token, PUBLIC_CLIENT)
+        return
+    if data.scope != "this" and "profile:write" not in caller.scopes:
+        raise InsufficientScopeError("profile:write")
+    await sessions.sign_out(caller, data.scope)
+
+
+@router.get("/sessions", response_model=Page[SessionRead])
+async def read_sessions(
+    request: Request,
+    caller: AccountReader,
+    which: Annotated[SessionFilter, Query()],
+    reads: ReadsDep,
+    clock: ClockDep,
+) -> Response:
+    """One's own sessions that have not ended, newest first."""
+    rows = await list_sessions(reads, caller, which.cursor, clock.now())
+    return page_response(request, rows, which.limit, "created_at")
+
+
+@router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
+async def end_session(session_id: Id, caller: AccountWriter, sessions: SessionServiceDep) -> None:
+    """End one of one's own sessions; its tokens are dead at the next request."""
+    await sessions.sign_out_of(caller, session_id)

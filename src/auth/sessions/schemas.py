@@ -1,0 +1,45 @@
+"""What travels about sessions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import (
+    Field,
+)
+
+from src.pagination import DEFAULT_LIMIT, Cursor, Limit
+from src.schemas import Input, Output
+
+
+class SignOut(Input):
+    """Which sessions end."""
+
+    scope: Literal["this", "others", "all"] = "this"
+    refresh_token: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            description="Whose session ends if there is no valid access token",
+        ),
+    ] = None
+
+
+class SessionRead(Output):
+    """One's own session: a sign-in on one device."""
+
+    id: UUID
+    device: str
+    address: str | None
+    client_id: str
+    created_at: datetime
+    last_used_at: Annotated[datetime, Field(description="When it was last refreshed")]
+    expires_at: Annotated[datetime, Field(description="When it ends unless it is refreshed")]
+    current: Annotated[bool, Field(description="Whether it is the one of this request")]
+
+
+class SessionFilter(Input):
+    """A page of one's sessions."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
