@@ -21,13 +21,14 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from src.config import PROJECT_ROOT, Settings
+from src.database import Database
 from src.jobs.tasks import JobContext
 from src.jobs.worker import Worker
 from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app
 from src.sql import embedded_postgres
-from tests.support import Accounts, FrozenClock, Inbox
+from tests.support import Account, Accounts, FrozenClock, Inbox
 
 # How the test processes learn what the first one made.
 SERVER_URL, TEMPLATE = "PLAZA_TEST_SERVER_URL", "PLAZA_TEST_TEMPLATE"
@@ -112,6 +113,27 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def plain_settings(tmp_path: Path) -> Settings:
+    """Settings without a database."""
+    return Settings(
+        _env_file=None,
+        environment="test",
+        data_dir=tmp_path,
+        public_url="http://plaza.test",
+        max_body_bytes=2048,
+        rate_limit_enabled=False,
+    )
+
+
+@pytest.fixture
+async def database(settings: Settings, database_url: str) -> AsyncIterator[Database]:
+    """The test's database, open."""
+    database = Database.open(database_url, settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
 def clock() -> FrozenClock:
     """A clock that stands still until the test moves it."""
     return FrozenClock()
@@ -152,3 +174,15 @@ async def inbox(app: FastAPI) -> AsyncIterator[Inbox]:
 def accounts(app: FastAPI, client: httpx.AsyncClient) -> Accounts:
     """Makes confirmed users and signs them in."""
     return Accounts(app, client)
+
+
+@pytest.fixture
+async def ann(accounts: Accounts) -> Account:
+    """A user who has signed in."""
+    return await accounts.sign_in("ann")
+
+
+@pytest.fixture
+async def bob(accounts: Accounts) -> Account:
+    """Another one."""
+    return await accounts.sign_in("bob")

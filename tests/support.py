@@ -2,13 +2,20 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 
 from src.clock import Clock
+from src.config import Settings
+from src.http import problems
+from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.http.problems import OAUTH_ENDPOINTS
 from src.ids import uuid7
 from src.mail.mailbox import Mailbox, StoredMail
@@ -16,13 +23,31 @@ from src.users.models import User
 
 PASSWORD = "correct horse battery"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 15.0
+KILL_CONNECTIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def problem_type(answer: httpx.Response) -> str:
     """The media type of an answer's problem document."""
     is_oauth = answer.request.url.path.rstrip("/") in OAUTH_ENDPOINTS
     return "application/json" if is_oauth else "application/problem+json"
+
+
+def problem_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of an answer, complete and of this status and code."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == problem_type(response)
+    body: dict[str, Any] = response.json()
+    assert body["type"] == f"urn:plaza:problem:{code}"
+    assert body["code"] == code
+    assert body["status"] == status
+    assert body["title"]
+    assert body["instance"].startswith("/")
+    assert body["request_id"] == response.headers["x-request-id"]
+    return body
 
 
 class FrozenClock(Clock):
@@ -123,3 +148,49 @@ class Accounts:
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         me = await self.client.get("/api/v1/users/me", headers=headers)
         return Account(me.json()["id"], username, tokens["access_token"], tokens["refresh_token"])
+
+
+def small_app(settings: Settings) -> FastAPI:
+    """An application of the core alone, for endpoints that a test adds. No database."""
+    app = FastAPI(redirect_slashes=False)
+    problems.install(app)
+    surround(app, settings)
+    return app
+
+
+def surround(app: FastAPI, settings: Settings) -> None:
+    """The middleware that every request goes through."""
+    app.add_middleware(GuardMiddleware, settings=settings, routers=[app.router])
+    app.add_middleware(EnvelopeMiddleware, settings=settings)
+
+
+@asynccontextmanager
+async def talking_to(
+    app: FastAPI, base_url: str = "http://plaza.test", headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that is started already, or needs no start."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as client:
+        yield client
+
+
+async def query(url: str, sql: str, *arguments: object) -> list[asyncpg.Record]:
+    """The rows of a statement, on a connection of its own."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+        return rows
+    finally:
+        await connection.close()
+
+
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while True:
+            holds = condition()
+            if holds if isinstance(holds, bool) else await holds:
+                return
+            await asyncio.sleep(0.02)

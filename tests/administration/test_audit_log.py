@@ -14,8 +14,7 @@ from src.users.models import User
 from tests.administration.support import AUDIT, USERS, actions, change, entries
 from tests.auth.support import ME, rows
 from tests.auth.support import change as execute
-from tests.core.support import problem_of, query
-from tests.support import Account, Accounts, FrozenClock
+from tests.support import Account, Accounts, FrozenClock, problem_of, query
 
 FIELDS = {"id", "at", "action", "actor_id", "user_id", "address", "device", "details"}
 WRONG_QUERIES = [

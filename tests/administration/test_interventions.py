@@ -17,8 +17,7 @@ from src.users.models import User
 from tests.administration.support import USERS, actions, entries, read
 from tests.auth.support import change as execute
 from tests.auth.support import refresh, rows, whoami
-from tests.core.support import problem_of
-from tests.support import PASSWORD, START, Account, Accounts, Inbox
+from tests.support import PASSWORD, START, Account, Accounts, Inbox, problem_of
 
 NEW_PASSWORD = "another good password"
 

@@ -11,8 +11,7 @@ from src.users.models import User
 from tests.administration.support import change, read, users
 from tests.auth.support import ME
 from tests.auth.support import change as execute
-from tests.core.support import problem_of
-from tests.support import PASSWORD, Account, Accounts
+from tests.support import PASSWORD, Account, Accounts, problem_of
 
 LOSSES: list[dict[str, object]] = [
     {"is_active": False},

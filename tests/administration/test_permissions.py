@@ -11,8 +11,7 @@ from src.access.permissions import ROLES, Role
 from tests.account.support import all_wait, locked_account
 from tests.administration.support import AUDIT, NOBODY, USERS, change, read
 from tests.auth.support import ME, REGISTER, refresh, rows, segment, whoami
-from tests.core.support import problem_of
-from tests.support import PASSWORD, Account, Accounts
+from tests.support import PASSWORD, Account, Accounts, problem_of
 
 ENDPOINTS = [
     ("GET", USERS, "users:manage"),

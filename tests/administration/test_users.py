@@ -24,8 +24,7 @@ from tests.administration.support import (
 )
 from tests.auth.support import ME
 from tests.auth.support import change as execute
-from tests.core.support import problem_of
-from tests.support import Account, Accounts, FrozenClock, Inbox
+from tests.support import Account, Accounts, FrozenClock, Inbox, problem_of
 
 MORE_THAN_ONES_OWN = {"is_active", "last_sign_in_at"}
 

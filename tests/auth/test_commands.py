@@ -10,7 +10,7 @@ import pytest
 from src import cli
 from src.auth.tokens.opaque_tokens import secret_digest
 from src.config import Settings
-from tests.core.support import query
+from tests.support import query
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from src.config import Settings
 from tests.auth.support import LOGOUT, ME, REGISTER, TOKEN
-from tests.support import PASSWORD, Account, Accounts
+from tests.support import PASSWORD, Account
 
 APP = "https://app.example.test"
 SECOND = "http://localhost:5173"
@@ -33,12 +33,6 @@ HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-N
 def settings(settings: Settings) -> Settings:
     """Two front ends on other origins."""
     return settings.model_copy(update={"cors_origins": [APP, SECOND]})
-
-
-@pytest.fixture
-async def ann(accounts: Accounts) -> Account:
-    """A signed-in user."""
-    return await accounts.sign_in("ann")
 
 
 async def preflight(

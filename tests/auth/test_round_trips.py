@@ -23,8 +23,7 @@ from tests.auth.support import (
     rows,
     whoami,
 )
-from tests.core.support import talking_to
-from tests.support import PASSWORD, Accounts, FrozenClock, Inbox
+from tests.support import PASSWORD, Accounts, FrozenClock, Inbox, talking_to
 
 WEB = "/api/v1/auth/web"
 SESSION, LOGIN = f"{WEB}/session", f"{WEB}/login"

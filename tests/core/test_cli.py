@@ -19,7 +19,7 @@ import pytest
 from src import cli
 from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT, Settings
-from tests.core.support import query
+from tests.support import query
 
 TIMEOUT_SECONDS = 60
 

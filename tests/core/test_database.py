@@ -15,7 +15,7 @@ from src.config import Settings
 from src.database import Database, DatabaseDep, SessionDep
 from src.exceptions import AppError, ConflictError
 from tests.conftest import execute
-from tests.core.support import KILL_CONNECTIONS, problem_of, query, small_app, talking_to
+from tests.support import KILL_CONNECTIONS, problem_of, query, small_app, talking_to
 
 NOTES = """
     CREATE TABLE note (

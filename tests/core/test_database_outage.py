@@ -14,9 +14,8 @@ from src.database import Database
 from src.exceptions import DatabaseUnavailableError
 from src.ids import uuid7
 from tests.conftest import execute
-from tests.core.proxy import Proxy, proxy_to
-from tests.core.support import KILL_CONNECTIONS, problem_of
-from tests.support import Accounts
+from tests.http.proxy import Proxy, proxy_to
+from tests.support import KILL_CONNECTIONS, Accounts, problem_of
 
 POST = {"title": "A post", "body": "Its text"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from src.config import PROJECT_ROOT, Settings
 from src.logs import JsonFormatter
-from tests.core.support import small_app, talking_to
+from tests.support import small_app, talking_to
 
 
 class Log:

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from src.config import PROJECT_ROOT
-from tests.core.support import query
+from tests.support import query
 
 SCHEMA = """
     SELECT 'column' AS kind, table_name::text AS owner, column_name::text AS name,

@@ -13,8 +13,7 @@ import pytest
 from src.ids import uuid7
 from src.pagination import decode_cursor, encode_cursor
 from tests.conftest import execute
-from tests.core.support import problem_of
-from tests.support import Account, Accounts, FrozenClock
+from tests.support import Account, Accounts, FrozenClock, problem_of
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_OFF = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)

@@ -104,12 +104,6 @@ def body_of(field: str, value: Any) -> dict[str, Any]:
     return {**others, **proof, field: value}
 
 
-@pytest.fixture
-async def ann(accounts: Accounts) -> Account:
-    """Somebody who sends all that."""
-    return await accounts.sign_in("ann")
-
-
 async def test_validators_judge_inputs_as_the_server_does(
     app: FastAPI, client: httpx.AsyncClient, ann: Account, subtests: pytest.Subtests
 ) -> None:

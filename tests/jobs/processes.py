@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 
 from src.config import PROJECT_ROOT
-from tests.jobs.support import START_SECONDS, until
+from tests.jobs.support import START_SECONDS
+from tests.support import until
 
 
 def free_port() -> int:

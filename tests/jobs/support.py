@@ -12,9 +12,8 @@ from pydantic import BaseModel
 from src.jobs.tasks import JobContext, Schedule, Task
 from src.jobs.worker import Worker
 from src.mail.gateway import Mailer
-from tests.core.support import query
+from tests.support import PATIENCE_SECONDS, query
 
-PATIENCE_SECONDS = 15.0
 START_SECONDS = 60.0  # for a process, on a busy machine
 
 
@@ -78,15 +77,3 @@ def task(run: Callable[[int], Awaitable[None]], name: str = "tests.note") -> "Ta
         await run(note.number)
 
     return Task(name, Note, run_note)
-
-
-async def until(
-    condition: Callable[[], bool | Awaitable[bool]], seconds: float = PATIENCE_SECONDS
-) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(seconds):
-        while True:
-            holds = condition()
-            if holds if isinstance(holds, bool) else await holds:
-                return
-            await asyncio.sleep(0.02)

@@ -8,7 +8,8 @@ import pytest
 
 from src.jobs import worker as jobs
 from tests.conftest import execute
-from tests.jobs.support import Desk, Note, task, until
+from tests.jobs.support import Desk, Note, task
+from tests.support import until
 
 
 async def test_a_job_is_tried_until_it_succeeds_with_growing_delays(desk: Desk) -> None:

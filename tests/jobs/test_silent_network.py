@@ -7,8 +7,9 @@ import pytest
 
 from src.jobs import worker as jobs
 from src.jobs.worker import Worker
-from tests.core.proxy import proxy_to
-from tests.jobs.support import Desk, task, until
+from tests.http.proxy import proxy_to
+from tests.jobs.support import Desk, task
+from tests.support import until
 
 
 async def test_the_worker_connects_anew_and_ends_when_told_to(

@@ -8,7 +8,8 @@ import pytest
 
 from src.exceptions import AppError
 from src.jobs import worker as jobs
-from tests.jobs.support import Desk, Note, task, until
+from tests.jobs.support import Desk, Note, task
+from tests.support import until
 
 
 async def test_a_job_of_a_committed_transaction_runs(desk: Desk) -> None:

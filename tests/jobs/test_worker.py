@@ -15,9 +15,8 @@ from src.jobs.tasks import JobContext, Schedule
 from src.mail.mailbox import Mailbox
 from src.main import create_app
 from tests.conftest import execute, migrate, on_database
-from tests.core.support import query, talking_to
-from tests.jobs.support import Desk, task, until
-from tests.support import FrozenClock, Inbox
+from tests.jobs.support import Desk, task
+from tests.support import FrozenClock, Inbox, query, talking_to, until
 
 KILL_WORKERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from src.config import Settings
-from tests.support import Account, Accounts
 
 
 @pytest.fixture
@@ -19,15 +18,3 @@ def settings(settings: Settings) -> Settings:
             "database_wait_seconds": 60,
         }
     )
-
-
-@pytest.fixture
-async def ann(accounts: Accounts) -> Account:
-    """The owner of tokens."""
-    return await accounts.sign_in("ann")
-
-
-@pytest.fixture
-async def bob(accounts: Accounts) -> Account:
-    """Somebody else."""
-    return await accounts.sign_in("bob")

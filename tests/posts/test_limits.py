@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.core.support import problem_of, query
 from tests.posts.support import POSTS, write
-from tests.support import Account
+from tests.support import Account, problem_of, query
 
 JSON = {"Content-Type": "application/json"}
 

@@ -7,9 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.core.support import problem_of
 from tests.posts.support import POSTS, change, titles, trash, write
-from tests.support import Account, Accounts, FrozenClock
+from tests.support import Account, Accounts, FrozenClock, problem_of
 
 
 @pytest.fixture

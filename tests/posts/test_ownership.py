@@ -5,9 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.core.support import problem_of
 from tests.posts.support import POSTS, write
-from tests.support import Account
+from tests.support import Account, problem_of
 
 NOWHERE = "01890000-0000-7000-8000-000000000000"
 

@@ -6,9 +6,8 @@ import httpx
 import pytest
 
 from tests.conftest import execute
-from tests.core.support import query
 from tests.posts.support import change, trash, write
-from tests.support import Account
+from tests.support import Account, query
 
 RESTORE = "UPDATE posts SET deleted_at = NULL"
 DELETE = "DELETE FROM posts"

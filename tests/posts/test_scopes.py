@@ -5,9 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.core.support import problem_of
 from tests.posts.support import POSTS, change, titles, write
-from tests.support import Account, Accounts
+from tests.support import Account, Accounts, problem_of
 
 
 def refused(answer: httpx.Response, scope: str) -> None:

@@ -14,9 +14,8 @@ from sqlalchemy import update
 from src.posts.models import Post
 from src.posts.slugs import new_slug
 from src.posts.tags import normalize_tag
-from tests.core.support import problem_of
 from tests.posts.support import POSTS, change, write
-from tests.support import Account
+from tests.support import Account, problem_of
 
 
 @pytest.mark.parametrize(

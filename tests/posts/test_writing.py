@@ -6,9 +6,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.core.support import problem_of
 from tests.posts.support import POSTS, change, trash, write
-from tests.support import Account, FrozenClock
+from tests.support import Account, FrozenClock, problem_of
 
 NOON = "2026-03-01T12:00:00Z"
 

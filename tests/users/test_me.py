@@ -40,12 +40,6 @@ HOSTILE = [b"null", b"1", b"NaN", b"1e999", b"true", b"[]", b"{}", b"9" * 5000, 
 HOSTILE += [b'"\\u0000"', b'"\\ud800"', b'"a\\udfffb"', b'"\xed\xa0\x80"', b'"\xff"', b"[" * 999]
 
 
-@pytest.fixture
-async def ann(accounts: Accounts) -> Account:
-    """A signed-in user."""
-    return await accounts.sign_in("ann")
-
-
 async def patch(client: httpx.AsyncClient, account: Account, **changes: object) -> httpx.Response:
     """Change one's own profile."""
     return await client.patch(ME, headers=account.headers, json=changes)

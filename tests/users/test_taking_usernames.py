@@ -50,18 +50,6 @@ def settings(settings: Settings) -> Settings:
     )
 
 
-@pytest.fixture
-async def ann(accounts: Accounts) -> Account:
-    """Somebody with a name."""
-    return await accounts.sign_in("ann")
-
-
-@pytest.fixture
-async def bob(accounts: Accounts) -> Account:
-    """Somebody who would like it."""
-    return await accounts.sign_in("bob")
-
-
 async def rename(client: httpx.AsyncClient, who: Account, username: str) -> httpx.Response:
     return await client.patch(ME, json={"username": username}, headers=who.headers)
 
