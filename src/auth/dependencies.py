@@ -1,9 +1,11 @@
 """Dependencies of accounts."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
 from src.access.encryption import SecretBox
 from src.auth.guessing.backoff import Backoff
@@ -77,6 +79,21 @@ class Credentials:
         """
         caller = await self.authenticator.authenticate(tokens.access_token)
         return caller.user if "profile:read" in caller.scopes else None
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Make the application's credentials, by which it knows its callers."""
+    state = app.state
+    credentials = state.credentials = Credentials.create(
+        state.settings, state.database, state.clock
+    )
+    state.authenticators.append(("", credentials.authenticator))
+    try:
+        yield
+    finally:
+        credentials.hasher.close()
+        await credentials.password_policy.close()
 
 
 async def get_credentials(request: Request) -> Credentials:

@@ -5,6 +5,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Send
 
+from src.addresses.origins import split_origin
+from src.config import Settings
+
 
 class ExactCORSMiddleware(CORSMiddleware):
     """Starlette's, for exact origins: it tells the others nothing.
@@ -23,3 +26,9 @@ class ExactCORSMiddleware(CORSMiddleware):
         """Complete the response as if another origin had named none."""
         foreign = not self.is_allowed_origin(request_headers.get("origin", ""))
         await super().send(message, send, Headers() if foreign else request_headers)
+
+
+def own_origins(settings: Settings) -> set[str]:
+    """Our own origins, in the form in which browsers send them."""
+    urls = [settings.public_url, settings.frontend_url, *settings.cors_origins]
+    return {split_origin(url)[0] for url in urls if url}

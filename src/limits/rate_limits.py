@@ -8,17 +8,17 @@ the reasons.
 
 import logging
 import math
-from collections.abc import Collection
 from typing import NamedTuple
 from zlib import crc32
 
+from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limits import parse
 from src.clock import Clock
 from src.config import Settings
 from src.exceptions import AppError
-from src.http.peer import counted_networks, network_of, peer_address
+from src.http.peer import PeerDep, counted_networks, network_of, peer_address
 from src.http.problems import answer_to
 from src.limits.request_counts import Counts, MemoryCounts, SharedCounts
 
@@ -99,15 +99,21 @@ class Tally:
         self._tightest: Left | None = None
         self._account_counted = False
 
-    async def count_address(self, network: str, *, mails: bool) -> None:
+    async def count_address(self, network: str) -> None:
         """Count the request by where it comes from.
 
         Raises:
             RateLimitedError: one too many.
         """
         await self._count_networks(self._limits.requests, "address", network)
-        if mails:
-            await self._count_networks(self._limits.mails, "mails", network)
+
+    async def count_mail(self, network: str) -> None:
+        """Count a request that may send mail, by where it comes from.
+
+        Raises:
+            RateLimitedError: one too many.
+        """
+        await self._count_networks(self._limits.mails, "mails", network)
 
     async def count_account(self, user_id: object) -> None:
         """Count the request by who sends it, once, however often that is worked out.
@@ -156,13 +162,10 @@ class Tally:
 class RateLimitMiddleware:
     """Counts requests, refuses those of an address that sends too many, and tells what is left."""
 
-    def __init__(
-        self, app: ASGIApp, settings: Settings, limits: RateLimits, mailing: Collection[str]
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, limits: RateLimits) -> None:
         self.app = app
         self._trusted = settings.trusted_proxies
         self._limits = limits
-        self._mailing = mailing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -177,9 +180,8 @@ class RateLimitMiddleware:
             await send(message)
 
         network = network_of(peer_address(scope, self._trusted))
-        mails = scope["method"] == "POST" and scope["path"] in self._mailing
         try:
-            await tally.count_address(network, mails=mails)
+            await tally.count_address(network)
         except RateLimitedError as error:
             await answer_to(error, scope)(scope, receive, send_counted)
             return
@@ -195,6 +197,21 @@ async def count_account(scope: Scope, user_id: object) -> None:
     tally: Tally | None = scope["state"].get(_STATE)
     if tally:
         await tally.count_account(user_id)
+
+
+async def count_mail(request: Request, peer: PeerDep) -> None:
+    """Count a request that may send mail, where limits are on.
+
+    Raises:
+        RateLimitedError: one too many.
+    """
+    tally: Tally | None = request.scope["state"].get(_STATE)
+    if tally:
+        await tally.count_mail(peer.network)
+
+
+# Among the dependencies of every route that may send mail.
+MAY_SEND_MAIL = Depends(count_mail)
 
 
 async def count_lookup(scope: Scope, network: str) -> None:

@@ -2,9 +2,12 @@
 
 import hmac
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from fastapi import FastAPI
 from sqlalchemy import bindparam, or_, select, update
 
 from src.access.permissions import scopes_of
@@ -13,7 +16,7 @@ from src.auth.tokens.opaque_tokens import secret_digest
 from src.clock import Clock
 from src.database import Database
 from src.personal_tokens.models import PersonalToken
-from src.personal_tokens.tokens import row_id_of
+from src.personal_tokens.tokens import PREFIX, row_id_of
 from src.sql.statements import Statement
 from src.users.models import User
 from src.users.service import ACCOUNT
@@ -91,3 +94,11 @@ class PersonalTokenAuthenticator:
             await _note_use.run(self._database.writes, parameters)
         except Exception:
             logger.warning("the use of personal token %s is not noted", token_id, exc_info=True)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Have callers with a personal access token known by it."""
+    authenticator = PersonalTokenAuthenticator(app.state.database, app.state.clock)
+    app.state.authenticators.insert(0, (PREFIX, authenticator))  # before that of all other tokens
+    yield

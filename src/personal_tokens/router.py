@@ -8,6 +8,7 @@ from src.addresses.public_path import path_of
 from src.database import ReadsDep
 from src.exceptions import NotFoundError
 from src.http.responses import DocumentResponse
+from src.limits.rate_limits import MAY_SEND_MAIL
 from src.pagination import page_response
 from src.personal_tokens.dependencies import PersonalTokenServiceDep
 from src.personal_tokens.reads import PERSONAL_TOKEN, list_tokens, read_token
@@ -36,7 +37,7 @@ async def list_(
 
 
 # No Idempotency-Key: the answer holds the token, which is stored nowhere.
-@router.post("", status_code=201, response_model=PersonalTokenCreated)
+@router.post("", status_code=201, response_model=PersonalTokenCreated, dependencies=[MAY_SEND_MAIL])
 async def create(
     request: Request,
     me: AccountWriter,

@@ -95,7 +95,7 @@ def test_the_walk_works_as_it_stands(copy: Path, server_url: str, database_url: 
     for check in CHECKS:
         run(copy, database_url, *check, *written)
     edited = make_entries(copy)
-    assert edited == ["src/models.py", "src/main.py", "src/main.py"]
+    assert edited == ["src/models.py", "src/main.py"]
     run(copy, database_url, "ruff", "check", "--fix-only", "--quiet", *edited)
     run(copy, database_url, "ruff", "format", *edited)
     for check in CHECKS:

@@ -21,7 +21,7 @@ from src.config import Settings
 from src.limits import request_counts
 from src.limits.rate_limits import RateLimitedError, RateLimits, Tally
 from src.limits.request_counts import MemoryCounts
-from src.main import MAILING_PATHS, create_app
+from src.main import create_app
 from tests.jobs.processes import free_port
 from tests.support import Accounts, FrozenClock, problem_of
 
@@ -33,6 +33,13 @@ LIMITS = {
     "rate_limit_usernames": f"{USERNAMES}/minute",
     "cors_origins": ["https://app.test"],
 }
+MAILING_PATHS = [
+    "/api/v1/auth/register",
+    "/api/v1/auth/email/resend",
+    "/api/v1/auth/password/forgot",
+    "/api/v1/users/me/email",
+    "/api/v1/users/me/tokens",
+]
 NAMES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 

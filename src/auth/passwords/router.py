@@ -9,6 +9,7 @@ from src.auth.passwords.schemas import (
     PasswordReset,
     ResetRequested,
 )
+from src.limits.rate_limits import MAY_SEND_MAIL
 from src.users.dependencies import AccountWriter
 
 router = APIRouter(tags=["account"])
@@ -22,7 +23,7 @@ async def change_password(
     await passwords.change(caller, data.current_password, data.new_password)
 
 
-@router.post("/auth/password/forgot", status_code=202)
+@router.post("/auth/password/forgot", status_code=202, dependencies=[MAY_SEND_MAIL])
 async def forgot_password(data: PasswordForgotten, passwords: PasswordServiceDep) -> ResetRequested:
     """Mail a link that sets a new password; older ones are dead. The same for unknown accounts."""
     await passwords.forgot(data.name)

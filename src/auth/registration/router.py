@@ -27,6 +27,7 @@ from src.auth.schemas import SessionTokenRead
 from src.auth.sign_in.devices import get_device
 from src.dependencies import SettingsDep
 from src.http.responses import NOT_KEPT, DocumentResponse
+from src.limits.rate_limits import MAY_SEND_MAIL
 from src.locales import preferred_locale
 from src.users.dependencies import AccountWriter
 
@@ -35,7 +36,7 @@ router = APIRouter()
 AcceptLanguage = Annotated[str, Header()]
 
 
-@router.post("/auth/register", tags=["auth"], status_code=202)
+@router.post("/auth/register", tags=["auth"], status_code=202, dependencies=[MAY_SEND_MAIL])
 async def register(
     response: Response,
     data: RegistrationCreate,
@@ -82,7 +83,7 @@ async def confirm_email(
     return Response(status_code=204)
 
 
-@router.post("/auth/email/resend", tags=["auth"], status_code=202)
+@router.post("/auth/email/resend", tags=["auth"], status_code=202, dependencies=[MAY_SEND_MAIL])
 async def resend_confirmation(
     data: EmailResend,
     registrations: RegistrationServiceDep,
@@ -96,7 +97,7 @@ async def resend_confirmation(
     return ResendRead()
 
 
-@router.post("/users/me/email", tags=["account"], status_code=202)
+@router.post("/users/me/email", tags=["account"], status_code=202, dependencies=[MAY_SEND_MAIL])
 async def change_email(
     caller: AccountWriter, data: EmailChange, changes: EmailChangeServiceDep
 ) -> EmailChangeRequested:

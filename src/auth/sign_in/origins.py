@@ -2,10 +2,10 @@
 
 from fastapi import Request
 
-from src.addresses.origins import split_origin
 from src.auth.exceptions import CrossSiteError, OriginNotAllowedError
 from src.config import Settings
 from src.dependencies import SettingsDep
+from src.http.cors import own_origins
 
 
 async def require_own_origin(request: Request, settings: SettingsDep) -> None:
@@ -40,9 +40,3 @@ def is_same_site(request: Request, settings: Settings) -> bool:
 
 def _is_cross_site(request: Request) -> bool:
     return request.headers.get("sec-fetch-site") == "cross-site"
-
-
-def own_origins(settings: Settings) -> set[str]:
-    """Our own origins, in the form in which browsers send them."""
-    urls = [settings.public_url, settings.frontend_url, *settings.cors_origins]
-    return {split_origin(url)[0] for url in urls if url}

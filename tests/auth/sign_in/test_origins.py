@@ -2,8 +2,8 @@
 
 import pytest
 
-from src.auth.sign_in.origins import own_origins
 from src.config import Settings
+from src.http.cors import own_origins
 
 
 @pytest.mark.parametrize(
