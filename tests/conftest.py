@@ -179,10 +179,12 @@ def accounts(app: FastAPI, client: httpx.AsyncClient) -> Accounts:
 @pytest.fixture
 async def ann(accounts: Accounts) -> Account:
     """A user who has signed in."""
+    await accounts.add("ann")
     return await accounts.sign_in("ann")
 
 
 @pytest.fixture
 async def bob(accounts: Accounts) -> Account:
     """Another one."""
+    await accounts.add("bob")
     return await accounts.sign_in("bob")

@@ -122,7 +122,7 @@ class Accounts:
             username=username,
             display_name=username.title(),
             locale="en",
-            password_hash=await self.app.state.credentials.hasher.hash(PASSWORD),
+            password_hash=await self.app.state.auth.hasher.hash(PASSWORD),
             email_verified_at=now if confirmed else None,
             is_active=active,
             roles=list(roles),

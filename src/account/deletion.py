@@ -1,35 +1,21 @@
 """Deleting one's account."""
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import ADMIN
 from src.access.principals import SessionPrincipal
 from src.auth.exceptions import WrongPasswordError
+from src.auth.flows import Flow
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.registration.left_addresses import leave_address
-from src.auth.security_events import SecurityEvents
-from src.clock import Clock
 from src.http.responses import IfMatch
 from src.users.administrators import require_another_administrator
 from src.users.models import User
 from src.users.usernames import hold
 
 
-class DeletionService:
+class DeletionService(Flow):
     """Deletes accounts, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        reauthentication: Reauthentication,
-        events: SecurityEvents,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._reauthentication = reauthentication
-        self._events = events
-        self._clock = clock
 
     async def delete(
         self, caller: SessionPrincipal, current_password: str, if_match: IfMatch
@@ -44,7 +30,7 @@ class DeletionService:
             PreconditionFailedError: the account has changed since the caller read it.
             LastAdministratorError: no other active administrator is left.
         """
-        user = await self._reauthentication.require(
+        user = await Reauthentication(self._auth).require(
             caller.user_id, caller.session_id, current_password
         )
         if ADMIN in user.roles:

@@ -6,26 +6,17 @@ from fastapi import Depends, Request
 
 from src.account.deletion import DeletionService
 from src.account.export import ExportService
-from src.auth.dependencies import ReauthenticationDep, SecurityEventsDep
-from src.database import DatabaseDep, SessionDep
-from src.dependencies import ClockDep
+from src.auth.dependencies import AuthDep
 
 
-async def get_export_service(
-    request: Request, database: DatabaseDep, events: SecurityEventsDep
-) -> ExportService:
+async def get_export_service(request: Request, auth: AuthDep) -> ExportService:
     """The export service, with the sections of every feature."""
-    return ExportService(database, request.app.state.personal_data, events)
+    return ExportService(auth, request.app.state.personal_data)
 
 
-async def get_deletion_service(
-    session: SessionDep,
-    reauthentication: ReauthenticationDep,
-    events: SecurityEventsDep,
-    clock: ClockDep,
-) -> DeletionService:
+async def get_deletion_service(auth: AuthDep) -> DeletionService:
     """The deletion service on the request's session."""
-    return DeletionService(session, reauthentication, events, clock)
+    return DeletionService(auth)
 
 
 ExportServiceDep = Annotated[ExportService, Depends(get_export_service)]

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from sqlalchemy import bindparam
 
 from src.access.principals import InvalidTokenError, SessionPrincipal
-from src.auth.security_events import SecurityEvents
-from src.database import Database
+from src.auth.flows import AuthContext, Flow
 from src.http.responses import encode
 from src.personal_data import Section
 from src.sql.pool import Pool
@@ -27,15 +26,12 @@ class InterruptedExportError(Exception):
     """The account was deleted while it was exported."""
 
 
-class ExportService:
+class ExportService(Flow):
     """Exports what is held about users, and notes that it does before it reads anything."""
 
-    def __init__(
-        self, database: Database, sections: Sequence[Section], events: SecurityEvents
-    ) -> None:
-        self._database = database
+    def __init__(self, auth: AuthContext, sections: Sequence[Section]) -> None:
+        super().__init__(auth)
         self._sections = sections
-        self._events = events
 
     async def begin(self, caller: SessionPrincipal) -> AsyncIterator[bytes]:
         """The parts of the document, with what the caller's token may read; the owner is told.

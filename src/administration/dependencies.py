@@ -7,21 +7,13 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from src.access.principals import Principal, current_principal
 from src.administration.service import MANAGE, AdministrationService
-from src.auth.dependencies import CredentialsDep, SecondFactorDep, SecurityEventsDep
-from src.database import SessionDep
-from src.dependencies import ClockDep
+from src.auth.dependencies import AuthDep
 from src.schemas import Id
 
 
-async def get_administration_service(
-    session: SessionDep,
-    credentials: CredentialsDep,
-    second_factor: SecondFactorDep,
-    events: SecurityEventsDep,
-    clock: ClockDep,
-) -> AdministrationService:
+async def get_administration_service(auth: AuthDep) -> AdministrationService:
     """The administration service on the request's session."""
-    return AdministrationService(session, credentials.hasher, second_factor, events, clock)
+    return AdministrationService(auth)
 
 
 class _Other(StringConvertor):

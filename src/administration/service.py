@@ -4,48 +4,31 @@ import secrets
 from uuid import UUID
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import ADMIN, scopes_of
 from src.access.principals import InsufficientScopeError, InvalidTokenError
 from src.administration.exceptions import EmailNotVerifiedError
 from src.administration.schemas import ManagedUserUpdate
+from src.auth.flows import Flow
 from src.auth.mfa.service import SecondFactor
 from src.auth.models import EmailLink, Session
 from src.auth.passwords import tasks
-from src.auth.passwords.hashing import PasswordHasher
-from src.auth.security_events import Notice, SecurityEvents
-from src.auth.sessions.service import end
-from src.clock import Clock
+from src.auth.security_events import Notice
+from src.auth.sessions.service import SessionService, end
 from src.exceptions import NotFoundError
 from src.http.responses import IfMatch
-from src.personal_tokens.models import PersonalToken
 from src.users.administrators import require_another_administrator
 from src.users.models import User
 
 MANAGE = "users:manage"
 
 
-class AdministrationService:
+class AdministrationService(Flow):
     """Changes to users by one of those who manage them, in the caller's transaction.
 
     Every method raises NotFoundError when there is no such user, and what a token that allows too
     little gets when the administrator is none any more: he may have been one when the request came.
     """
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        hasher: PasswordHasher,
-        second_factor: SecondFactor,
-        events: SecurityEvents,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._hasher = hasher
-        self._second_factor = second_factor
-        self._events = events
-        self._clock = clock
 
     async def update(
         self, admin_id: UUID, user_id: UUID, changes: ManagedUserUpdate, if_match: IfMatch
@@ -107,8 +90,7 @@ class AdministrationService:
         user.password_hash = password_hash
         user.updated_at = self._clock.now()
         await self._session.flush()
-        await self._end_sessions(user, "password_reset_forced")
-        await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user_id))
+        await SessionService(self._auth).revoke_access(user_id, "password_reset_forced")
         await self._session.execute(
             delete(EmailLink).where(EmailLink.user_id == user_id, EmailLink.purpose != "confirm")
         )
@@ -119,7 +101,7 @@ class AdministrationService:
         """Let somebody who lost his authenticator app and his codes sign in by password alone."""
         user = await self._locked(admin_id, user_id)
         if user.mfa_enabled:
-            await self._second_factor.remove(user, by=admin_id)
+            await SecondFactor(self._auth).remove(user, by=admin_id)
 
     async def _locked(self, admin_id: UUID, user_id: UUID) -> User:
         """The user as he is now; nobody signs in as him until the transaction ends.

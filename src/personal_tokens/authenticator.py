@@ -16,6 +16,7 @@ from src.auth.tokens.opaque_tokens import secret_digest
 from src.clock import Clock
 from src.database import Database
 from src.personal_tokens.models import PersonalToken
+from src.personal_tokens.service import delete_all
 from src.personal_tokens.tokens import PREFIX, row_id_of
 from src.sql.statements import Statement
 from src.users.models import User
@@ -98,7 +99,8 @@ class PersonalTokenAuthenticator:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Have callers with a personal access token known by it."""
+    """Have callers with a personal access token known by it, until their password is reset."""
+    app.state.auth.revocations.append(delete_all)
     authenticator = PersonalTokenAuthenticator(app.state.database, app.state.clock)
     app.state.authenticators.insert(0, (PREFIX, authenticator))  # before that of all other tokens
     yield

@@ -8,12 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import SCOPES
 from src.access.principals import InsufficientScopeError, InvalidTokenError, SessionPrincipal
+from src.auth.flows import Flow
 from src.auth.models import Session
 from src.auth.passwords.reauthentication import Reauthentication
-from src.auth.security_events import SecurityEvents
 from src.auth.tokens.opaque_tokens import secret_digest
-from src.clock import Clock
-from src.config import Settings
 from src.exceptions import InvalidInputError, NotFoundError
 from src.ids import uuid7
 from src.personal_tokens.exceptions import TooManyPersonalTokensError
@@ -26,22 +24,13 @@ MAX_LIVING = 50
 DEFAULT_LIFETIME = timedelta(days=30)
 
 
-class PersonalTokenService:
-    """Makes and deletes tokens, in the caller's transaction."""
+async def delete_all(session: AsyncSession, user_id: UUID) -> None:
+    """Delete every token of a user."""
+    await session.execute(delete(PersonalToken).where(PersonalToken.user_id == user_id))
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        reauthentication: Reauthentication,
-        events: SecurityEvents,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._reauthentication = reauthentication
-        self._events = events
-        self._longest = settings.personal_token_lifetime
-        self._clock = clock
+
+class PersonalTokenService(Flow):
+    """Makes and deletes tokens, in the caller's transaction."""
 
     async def create(
         self, caller: SessionPrincipal, data: PersonalTokenCreate
@@ -109,10 +98,10 @@ class PersonalTokenService:
 
     def _lifetime(self, days: int | None) -> timedelta:
         if days is None:
-            return min(DEFAULT_LIFETIME, self._longest)
+            return min(DEFAULT_LIFETIME, self._settings.personal_token_lifetime)
         lifetime = timedelta(days=days)
-        if lifetime > self._longest:
-            days = self._longest.days
+        if lifetime > self._settings.personal_token_lifetime:
+            days = self._settings.personal_token_lifetime.days
             raise InvalidInputError.at(
                 "body", "expires_in_days", type="lifetime_too_long", max=days
             )
@@ -124,7 +113,7 @@ class PersonalTokenService:
         The lock orders this against other new tokens, which are counted, and against a new
         password, which ends sessions and deletes tokens: whether that was first is seen after it.
         """
-        user = await self._reauthentication.require(
+        user = await Reauthentication(self._auth).require(
             caller.user_id, caller.session_id, current_password
         )
         living = await self._session.scalar(

@@ -100,7 +100,7 @@ async def test_everything_of_the_user_goes_and_nothing_of_others(
             for column in columns
         }
 
-    hashed = await app.state.credentials.hasher.hash(PASSWORD)
+    hashed = await app.state.auth.hasher.hash(PASSWORD)
     await change(app, update(User).values(password_hash=hashed))
     anns, bobs = await held(ann), await held(bob)
     assert {name for name, count in anns.items() if count} >= TO_DELETE

@@ -123,7 +123,7 @@ class TestTiming:
     ) -> None:
         bob, carl = await accounts.add("bob"), await accounts.add("carl")
         await force_reset(client, admin, str(bob.id))
-        hasher = app.state.credentials.hasher
+        hasher = app.state.auth.hasher
         useless = await rows(app, "SELECT password_hash FROM users WHERE username = 'bob'")
         seconds: dict[str, list[float]] = {useless[0]: [], carl.password_hash: []}
         for _ in range(15):

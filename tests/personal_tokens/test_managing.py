@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -101,9 +102,8 @@ async def test_wrong_input_is_refused(
 async def test_a_life_is_bounded_by_the_setting(
     client: httpx.AsyncClient, app: FastAPI, ann: Account
 ) -> None:
-    app.state.settings = app.state.settings.model_copy(
-        update={"personal_token_lifetime": timedelta(days=7)}
-    )
+    week = app.state.settings.model_copy(update={"personal_token_lifetime": timedelta(days=7)})
+    app.state.auth = replace(app.state.auth, settings=week)
     assert (await made(client, ann))["expires_at"] == "2026-03-08T12:00:00Z"
     assert (await made(client, ann, expires_in_days=7))["expires_at"] == "2026-03-08T12:00:00Z"
     assert code(await create(client, ann, expires_in_days=8)) == (422, "validation_error")

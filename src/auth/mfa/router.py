@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from src.auth.dependencies import ReauthenticationDep, SecondFactorDep
+from src.auth.dependencies import AuthDep
 from src.auth.mfa.schemas import (
     MfaProof,
     MfaRead,
@@ -31,21 +31,18 @@ async def read_mfa(me: AccountReader, reads: ReadsDep) -> Response:
 async def enrol_totp(
     me: AccountWriter,
     data: TotpEnrol,
-    reauthentication: ReauthenticationDep,
-    second_factor: SecondFactorDep,
+    auth: AuthDep,
 ) -> Response:
     """Get a secret for an authenticator app, to be confirmed; one that was not is dead."""
-    user = await reauthentication.require(me.user_id, me.session_id, data.current_password)
-    enrolment = await second_factor.enrol(user)
+    user = await auth.reauthentication.require(me.user_id, me.session_id, data.current_password)
+    enrolment = await auth.second_factor.enrol(user)
     return DocumentResponse(enrolment._asdict(), headers=NO_STORE)
 
 
 @router.post("/totp/confirm", response_model=RecoveryCodesRead)
-async def confirm_totp(
-    me: AccountWriter, data: TotpConfirm, second_factor: SecondFactorDep
-) -> Response:
+async def confirm_totp(me: AccountWriter, data: TotpConfirm, auth: AuthDep) -> Response:
     """Turn two-factor authentication on with a code of the app. The other sessions end."""
-    codes = await second_factor.confirm(me.user_id, me.session_id, data.code)
+    codes = await auth.second_factor.confirm(me.user_id, me.session_id, data.code)
     return DocumentResponse({"recovery_codes": codes}, headers=NO_STORE)
 
 
@@ -53,22 +50,20 @@ async def confirm_totp(
 async def disable_totp(
     me: AccountWriter,
     data: MfaProof,
-    reauthentication: ReauthenticationDep,
-    second_factor: SecondFactorDep,
+    auth: AuthDep,
 ) -> None:
     """Turn two-factor authentication off; the recovery codes are dead too."""
-    user = await reauthentication.require(me.user_id, me.session_id, data.current_password)
-    await second_factor.disable(user, data.code)
+    user = await auth.reauthentication.require(me.user_id, me.session_id, data.current_password)
+    await auth.second_factor.disable(user, data.code)
 
 
 @router.post("/recovery-codes", response_model=RecoveryCodesRead)
 async def replace_recovery_codes(
     me: AccountWriter,
     data: MfaProof,
-    reauthentication: ReauthenticationDep,
-    second_factor: SecondFactorDep,
+    auth: AuthDep,
 ) -> Response:
     """Get new recovery codes; the old ones are dead."""
-    user = await reauthentication.require(me.user_id, me.session_id, data.current_password)
-    codes = await second_factor.replace_recovery_codes(user, data.code)
+    user = await auth.reauthentication.require(me.user_id, me.session_id, data.current_password)
+    codes = await auth.second_factor.replace_recovery_codes(user, data.code)
     return DocumentResponse({"recovery_codes": codes}, headers=NO_STORE)

@@ -7,9 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.access.encryption import SecretBox
 from src.auth.exceptions import (
     InvalidMfaCodeError,
     MfaAlreadyEnabledError,
@@ -17,7 +15,8 @@ from src.auth.exceptions import (
     MfaNotEnrolledError,
     SecondFactorUnavailableError,
 )
-from src.auth.guessing.backoff import Backoff, Guesser
+from src.auth.flows import Flow
+from src.auth.guessing.backoff import Guesser
 from src.auth.mfa.codes import (
     is_app_code,
     matching_step,
@@ -29,12 +28,8 @@ from src.auth.mfa.codes import (
     readable_secret,
 )
 from src.auth.models import RecoveryCode, Session, TotpFactor
-from src.auth.security_events import SecurityEvents
 from src.auth.sessions import service as sessions
 from src.auth.tokens.opaque_tokens import secret_digest
-from src.clock import Clock
-from src.config import Settings
-from src.database import Database
 from src.exceptions import NotFoundError
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
@@ -81,29 +76,11 @@ class Enrolment(NamedTuple):
     qr_svg: str
 
 
-class SecondFactor:
+class SecondFactor(Flow):
     """Enrols, verifies and removes a user's second factor, in the caller's transaction.
 
     A `User` that is passed in is locked: until the transaction ends, his factor stays what it is.
     """
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        backoff: Backoff,
-        box: SecretBox,
-        events: SecurityEvents,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._backoff = backoff
-        self._box = box
-        self._events = events
-        self._settings = settings
-        self._clock = clock
 
     async def verify(self, user: User, code: str, *, known_device: bool = False) -> None:
         """Take a code of the app, which is spent by that, or a recovery code.
@@ -133,7 +110,7 @@ class SecondFactor:
         self._session.add(
             TotpFactor(
                 user_id=user.id,
-                encrypted_secret=self._box.seal(secret, user.id.bytes),
+                encrypted_secret=self._tools.totp_box.seal(secret, user.id.bytes),
                 last_step=0,
                 created_at=self._clock.now(),
             )
@@ -237,7 +214,7 @@ class SecondFactor:
         if factor is None:
             raise InvalidMfaCodeError
         try:
-            secret = self._box.open(factor.encrypted_secret, user_id.bytes)
+            secret = self._tools.totp_box.open(factor.encrypted_secret, user_id.bytes)
         except ValueError as error:
             logger.error("the second factor of user %s %s", user_id, error)  # noqa: TRY400 - it says all
             raise SecondFactorUnavailableError from None

@@ -8,12 +8,8 @@ from src.access.permissions import kept, scopes_of
 from src.access.principals import InvalidTokenError
 from src.auth.models import Session
 from src.auth.sessions.service import gets_newest
-from src.auth.tokens.access_tokens import AccessTokens
-from src.auth.tokens.authenticator import SessionAuthenticator
-from src.auth.tokens.opaque_tokens import OpaqueTokens, ParsedToken, parse
-from src.clock import Clock
-from src.config import Settings
-from src.sql.pool import Pool
+from src.auth.tokens.opaque_tokens import ParsedToken, parse
+from src.auth.tools import AuthTools
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Read
 from src.users.models import User
@@ -50,21 +46,8 @@ _living_session = Read(
 class IntrospectionService:
     """Looks at tokens and changes nothing."""
 
-    def __init__(
-        self,
-        reads: Pool,
-        access_tokens: AccessTokens,
-        authenticator: SessionAuthenticator,
-        refresh_tokens: OpaqueTokens,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._reads = reads
-        self._access_tokens = access_tokens
-        self._authenticator = authenticator
-        self._refresh_tokens = refresh_tokens
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, tools: AuthTools) -> None:
+        self._tools = tools
 
     async def introspect(self, token: str) -> Document:
         """What RFC 7662 (section 2.2) has to say of an access or refresh token.
@@ -72,17 +55,17 @@ class IntrospectionService:
         A refresh token is told from an access token by its `token_type`, and by `aud`, which is
         this server: it opens nothing anywhere else.
         """
-        now = self._clock.now()
+        now = self._tools.clock.now()
         if refresh_token := parse(token):
             return await self._of_refresh_token(refresh_token, now)
         return await self._of_access_token(token, now)
 
     async def _of_access_token(self, token: str, now: datetime) -> Document:
-        verified = await self._access_tokens.verify(token, now)
+        verified = await self._tools.access_tokens.verify(token, now)
         if verified is None:
             return NOT_VALID
         try:
-            principal = await self._authenticator.authenticate(token)
+            principal = await self._tools.authenticator.authenticate(token)
         except InvalidTokenError:
             return NOT_VALID
         claims = verified.claims
@@ -95,15 +78,17 @@ class IntrospectionService:
         }
 
     async def _of_refresh_token(self, token: ParsedToken, now: datetime) -> Document:
-        session = await _living_session.first(self._reads, session_id=token.row_id, now=now)
-        if session is None or not self._refresh_tokens.verify(token, session["refresh_salt"]):
+        session = await _living_session.first(
+            self._tools.database.reads, session_id=token.row_id, now=now
+        )
+        if session is None or not self._tools.refresh_tokens.verify(token, session["refresh_salt"]):
             return NOT_VALID
         refreshed_at: datetime = session["refreshed_at"]
         age = session["refresh_generation"] - token.counter
         times = [refreshed_at, *session["earlier_refreshes"]]
-        if age and not gets_newest(age, times, now, self._settings.refresh_grace):
+        if age and not gets_newest(age, times, now, self._tools.settings.refresh_grace):
             return NOT_VALID
-        issuer = self._settings.public_url
+        issuer = self._tools.settings.public_url
         return {
             "active": True,
             "scope": kept(session["scope"], scopes_of(session["roles"])),

@@ -2,34 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from src.auth.clients.service import Client
 from src.auth.exceptions import InvalidGrantError
+from src.auth.flows import Flow
 from src.auth.models import Session
-from src.auth.security_events import SecurityEvents
 from src.auth.sessions.service import end, session_of
-from src.auth.tokens.access_tokens import AccessTokens
-from src.auth.tokens.opaque_tokens import OpaqueTokens, parse
-from src.clock import Clock
+from src.auth.tokens.opaque_tokens import parse
 
 
-class RevocationService:
+class RevocationService(Flow):
     """Ends sessions by their tokens, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        access_tokens: AccessTokens,
-        refresh_tokens: OpaqueTokens,
-        events: SecurityEvents,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._access_tokens = access_tokens
-        self._refresh_tokens = refresh_tokens
-        self._events = events
-        self._clock = clock
 
     async def revoke(self, token: str, client: Client) -> None:
         """End the session of an access or refresh token; anything else is ignored.
@@ -56,6 +38,6 @@ class RevocationService:
 
     async def _session_of(self, token: str, now: datetime) -> Session | None:
         if refresh_token := parse(token):
-            return await session_of(self._session, self._refresh_tokens, refresh_token)
-        verified = await self._access_tokens.verify(token, now)
+            return await session_of(self._session, self._tools.refresh_tokens, refresh_token)
+        verified = await self._tools.access_tokens.verify(token, now)
         return await self._session.get(Session, verified.claims.sid) if verified else None

@@ -11,7 +11,8 @@ from src.auth.clients.token_request import (
     form_schema,
     read_token_request,
 )
-from src.auth.dependencies import CredentialsDep, IntrospectionServiceDep, RevocationServiceDep
+from src.auth.dependencies import AuthDep, AuthToolsDep
+from src.auth.oauth.introspection import IntrospectionService
 from src.auth.oauth.schemas import AuthorizationServer, Introspection, JsonWebKeySet
 from src.auth.tokens.signing_keys import JWKS_MAX_AGE
 from src.database import ReadsDep
@@ -46,31 +47,29 @@ TOKEN_FORM = form_schema(
 
 
 @router.post("/revoke", response_class=Response, openapi_extra=TOKEN_FORM)
-async def revoke_token(
-    request: Request, reads: ReadsDep, revocations: RevocationServiceDep
-) -> Response:
+async def revoke_token(request: Request, reads: ReadsDep, auth: AuthDep) -> Response:
     """End the session of a token of yours (RFC 7009). A token that is not valid is ignored."""
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
-    await revocations.revoke(form.required("token"), client)
+    await auth.revocations.revoke(form.required("token"), client)
     return Response(headers=NOT_KEPT)
 
 
 @router.post("/introspect", response_model=Introspection, openapi_extra=TOKEN_FORM)
 async def introspect_token(
-    request: Request, reads: ReadsDep, introspections: IntrospectionServiceDep
+    request: Request, reads: ReadsDep, tools: AuthToolsDep
 ) -> DocumentResponse:
     """Ask what a token is worth now (RFC 7662); for clients with the scope `tokens:introspect`."""
     form = await read_token_request(request)
     require_scope(await authenticate_client(reads, form), "tokens:introspect", form)
-    token = await introspections.introspect(form.required("token"))
+    token = await IntrospectionService(tools).introspect(form.required("token"))
     return DocumentResponse(token, headers=NOT_KEPT)
 
 
 @well_known_router.get("/jwks.json", response_model=JsonWebKeySet)
-async def read_keys(credentials: CredentialsDep, clock: ClockDep) -> DocumentResponse:
+async def read_keys(tools: AuthToolsDep, clock: ClockDep) -> DocumentResponse:
     """The public keys of access tokens (RFC 7517), for those who verify them themselves."""
-    keys = await credentials.access_tokens.keys.current(clock.now())
+    keys = await tools.access_tokens.keys.current(clock.now())
     document = {"keys": [key.public_jwk for key in keys.by_kid.values()]}
     return DocumentResponse(document, headers=KEPT_A_WHILE)
 

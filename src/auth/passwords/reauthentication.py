@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import WrongPasswordError
-from src.auth.guessing.backoff import Backoff, Guesser
-from src.auth.passwords.hashing import PasswordHasher
-from src.auth.security_events import SecurityEvents
-from src.config import Settings
-from src.database import Database
+from src.auth.flows import Flow
+from src.auth.guessing.backoff import Guesser
 from src.sql.shapes import Shape
 from src.sql.statements import Read
 from src.users.locking import lock_user
@@ -23,27 +19,11 @@ _active_account = Read(
 )
 
 
-class Reauthentication:
+class Reauthentication(Flow):
     """Verifies the password of an account that is known already.
 
     It comes before everything else in the caller's transaction, which it may roll back.
     """
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        hasher: PasswordHasher,
-        backoff: Backoff,
-        events: SecurityEvents,
-        settings: Settings,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._hasher = hasher
-        self._backoff = backoff
-        self._events = events
-        self._settings = settings
 
     async def require(self, user_id: UUID, session_id: UUID, current_password: str) -> User:
         """The signed-in user, locked, whose password this is; wrong ones count for his session.

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from src.auth.passwords.dependencies import PasswordServiceDep
+from src.auth.dependencies import AuthDep
 from src.auth.passwords.schemas import (
     PasswordChange,
     PasswordForgotten,
@@ -16,21 +16,19 @@ router = APIRouter(tags=["account"])
 
 
 @router.post("/users/me/password", status_code=204, response_class=Response)
-async def change_password(
-    caller: AccountWriter, data: PasswordChange, passwords: PasswordServiceDep
-) -> None:
+async def change_password(caller: AccountWriter, data: PasswordChange, auth: AuthDep) -> None:
     """Set a new password. All other sessions end, and the owner is told by mail."""
-    await passwords.change(caller, data.current_password, data.new_password)
+    await auth.passwords.change(caller, data.current_password, data.new_password)
 
 
 @router.post("/auth/password/forgot", status_code=202, dependencies=[MAY_SEND_MAIL])
-async def forgot_password(data: PasswordForgotten, passwords: PasswordServiceDep) -> ResetRequested:
+async def forgot_password(data: PasswordForgotten, auth: AuthDep) -> ResetRequested:
     """Mail a link that sets a new password; older ones are dead. The same for unknown accounts."""
-    await passwords.forgot(data.name)
+    await auth.passwords.forgot(data.name)
     return ResetRequested()
 
 
 @router.post("/auth/password/reset", status_code=204, response_class=Response)
-async def reset_password(data: PasswordReset, passwords: PasswordServiceDep) -> None:
+async def reset_password(data: PasswordReset, auth: AuthDep) -> None:
     """Set a new password with the mailed token. All sessions and personal tokens end."""
-    await passwords.reset(data.token, data.new_password)
+    await auth.passwords.reset(data.token, data.new_password)

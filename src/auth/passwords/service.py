@@ -4,27 +4,19 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.principals import SessionPrincipal
 from src.audit import log as audit
 from src.auth.exceptions import InvalidLinkError
-from src.auth.guessing.backoff import Backoff, password_guessers
+from src.auth.flows import Flow
+from src.auth.guessing.backoff import password_guessers
 from src.auth.guessing.throttles import require_few
 from src.auth.models import EmailLink, Session
 from src.auth.passwords import tasks
-from src.auth.passwords.hashing import PasswordHasher
-from src.auth.passwords.policy import PasswordPolicy
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.passwords.rules import normalize_password
-from src.auth.security_events import SecurityEvents
-from src.auth.sessions import service as sessions
-from src.auth.tokens.links import LinkTokens
-from src.clock import Clock
-from src.config import Settings
-from src.database import Database
+from src.auth.sessions.service import SessionService, end
 from src.exceptions import InvalidInputError
-from src.personal_tokens.models import PersonalToken
 from src.sql.shapes import Shape
 from src.sql.statements import Read
 from src.users.models import User
@@ -40,32 +32,8 @@ _account_of_live_link = Read(
 )
 
 
-class PasswordService:
+class PasswordService(Flow):
     """Changes of passwords, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        hasher: PasswordHasher,
-        policy: PasswordPolicy,
-        links: LinkTokens,
-        reauthentication: Reauthentication,
-        backoff: Backoff,
-        events: SecurityEvents,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._hasher = hasher
-        self._policy = policy
-        self._links = links
-        self._reauthentication = reauthentication
-        self._backoff = backoff
-        self._events = events
-        self._settings = settings
-        self._clock = clock
 
     async def change(
         self, caller: SessionPrincipal, current_password: str, new_password: str
@@ -79,16 +47,17 @@ class PasswordService:
         """
         if normalize_password(new_password) == normalize_password(current_password):
             raise InvalidInputError.at("body", "new_password", type="password_same")
-        await self._policy.require_good(new_password, caller.user["email"], "new_password")
-        await self._reauthentication.check(caller.session_id)
+        await self._tools.password_policy.require_good(
+            new_password, caller.user["email"], "new_password"
+        )
+        reauthentication = Reauthentication(self._auth)
+        await reauthentication.check(caller.session_id)
         # Before the transaction, which would hold a connection meanwhile.
         password_hash = await self._hasher.hash(new_password)
-        user = await self._reauthentication.require(
-            caller.user_id, caller.session_id, current_password
-        )
+        user = await reauthentication.require(caller.user_id, caller.session_id, current_password)
         now = self._clock.now()
         await self._set(user, password_hash, now)
-        await sessions.end(
+        await end(
             self._session,
             now,
             "password_changed",
@@ -123,13 +92,15 @@ class PasswordService:
             InvalidInputError: the new password is too weak; the link stays good.
         """
         now = self._clock.now()
-        purpose, link_id = self._links.read(token) or (None, None)
+        purpose, link_id = self._tools.links.read(token) or (None, None)
         if purpose != "reset" or link_id is None:
             raise InvalidLinkError
         account = await _account_of_live_link.first(self._database.reads, link_id=link_id, now=now)
         if account is None:
             raise InvalidLinkError
-        await self._policy.require_good(new_password, account["email"], "new_password")
+        await self._tools.password_policy.require_good(
+            new_password, account["email"], "new_password"
+        )
         password_hash = await self._hasher.hash(new_password)
         user = await self._locked(UUID(account["id"]))
         used = await self._session.scalar(
@@ -140,8 +111,7 @@ class PasswordService:
         if user is None or used is None:
             raise InvalidLinkError
         await self._set(user, password_hash, now)
-        await sessions.end_all(self._session, user.id, "password_reset", now)
-        await self._session.execute(delete(PersonalToken).where(PersonalToken.user_id == user.id))
+        await SessionService(self._auth).revoke_access(user.id, "password_reset")
         # Whoever was kept out by wrong guesses, his own or others', gets in with the new password,
         # by the address that the mail came to: both names together would tell that they are one's.
         guessers = password_guessers(user.email, self._events.peer.network, self._settings)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.principals import Principal
 from src.auth.exceptions import (
@@ -17,16 +16,12 @@ from src.auth.exceptions import (
     EmailAlreadyConfirmedError,
     InvalidLinkError,
 )
-from src.auth.guessing.backoff import Backoff, Guesser
+from src.auth.flows import Flow
+from src.auth.guessing.backoff import Guesser
 from src.auth.models import EmailLink, Registration
-from src.auth.passwords.hashing import PasswordHasher
 from src.auth.registration.email_change import EmailChangeService
 from src.auth.registration.schemas import EmailConfirm
-from src.auth.tokens.links import LinkTokens
 from src.auth.tokens.opaque_tokens import secret_digest
-from src.clock import Clock
-from src.config import Settings
-from src.database import Database
 from src.ids import uuid7
 from src.sql.shapes import Shape
 from src.sql.statements import Read
@@ -64,29 +59,8 @@ _other_registration_by_hash = Read(
 )
 
 
-class ConfirmationService:
+class ConfirmationService(Flow):
     """E-mail confirmation, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        hasher: PasswordHasher,
-        links: LinkTokens,
-        changes: EmailChangeService,
-        backoff: Backoff,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._reads = database.reads
-        self._hasher = hasher
-        self._links = links
-        self._changes = changes
-        self._backoff = backoff
-        self._settings = settings
-        self._clock = clock
 
     async def confirm(self, data: EmailConfirm, caller: Principal | None) -> UUID | None:
         """Confirm the address of a registration, or the new one of an account.
@@ -101,11 +75,11 @@ class ConfirmationService:
             ConfirmationProofRequiredError: nothing fits a registration, or the account.
             TooManyFailuresError: too many wrong passwords, whatever this one is.
         """
-        match self._links.read(data.token):
+        match self._tools.links.read(data.token):
             case "confirm", link_id:
                 return await self._confirm_registration(link_id, data)
             case "change", link_id:
-                await self._changes.confirm(link_id, data.password, caller)
+                await EmailChangeService(self._auth).confirm(link_id, data.password, caller)
                 return None
             case _:
                 raise InvalidLinkError
@@ -143,7 +117,7 @@ class ConfirmationService:
         raise InvalidLinkError
 
     async def _user_of_link(self, link_id: UUID, now: datetime) -> UUID:
-        link = await _link.first(self._reads, link_id=link_id, now=now)
+        link = await _link.first(self._database.reads, link_id=link_id, now=now)
         if link is None:
             raise InvalidLinkError
         if link["used_at"]:
@@ -156,7 +130,7 @@ class ConfirmationService:
         Raises:
             ConfirmationProofRequiredError: it fits nothing.
         """
-        account = await _account.first(self._reads, user_id=user_id)
+        account = await _account.first(self._database.reads, user_id=user_id)
         if account is None:
             raise InvalidLinkError
         # Before the secret: that of a later registration would start the visitor's account over.
@@ -166,7 +140,9 @@ class ConfirmationService:
                 return None
         if data.registration_secret:
             found = await _registration_by_secret.first(
-                self._reads, user_id=user_id, secret_hash=secret_digest(data.registration_secret)
+                self._database.reads,
+                user_id=user_id,
+                secret_hash=secret_digest(data.registration_secret),
             )
             if found:
                 return UUID(found["id"])
@@ -174,7 +150,7 @@ class ConfirmationService:
             # One hash, however many have registered the address.
             password_hash = await self._hasher.hash_for(account["email"], data.password)
             found = await _other_registration_by_hash.first(
-                self._reads, user_id=user_id, password_hash=password_hash
+                self._database.reads, user_id=user_id, password_hash=password_hash
             )
             if found:
                 return UUID(found["id"])

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.principals import Principal, SessionPrincipal
 from src.auth import tasks
@@ -19,16 +18,13 @@ from src.auth.exceptions import (
     InvalidLinkError,
     WrongPasswordError,
 )
+from src.auth.flows import Flow
 from src.auth.guessing.backoff import password_guessers
 from src.auth.guessing.throttles import require_few
 from src.auth.models import EmailLink, Registration
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.registration.left_addresses import leave_address
-from src.auth.security_events import SecurityEvents
-from src.clock import Clock
-from src.config import Settings
 from src.exceptions import InvalidInputError
-from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Read
 from src.users.locking import lock_user
@@ -52,24 +48,8 @@ _account_of_link = Read(
 )
 
 
-class EmailChangeService:
+class EmailChangeService(Flow):
     """Changes of address, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        reads: Pool,
-        reauthentication: Reauthentication,
-        events: SecurityEvents,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._reads = reads
-        self._reauthentication = reauthentication
-        self._events = events
-        self._settings = settings
-        self._clock = clock
 
     async def request(
         self, caller: SessionPrincipal, new_email: str, current_password: str
@@ -86,7 +66,7 @@ class EmailChangeService:
         """
         if new_email == caller.user["email"]:
             raise InvalidInputError.at("body", "new_email", type="email_unchanged")
-        user = await self._reauthentication.require(
+        user = await Reauthentication(self._auth).require(
             caller.user_id, caller.session_id, current_password
         )
         now = self._clock.now()
@@ -139,7 +119,7 @@ class EmailChangeService:
         await self._events.tell(self._session, "email.changed", user, also_to=new_email)
 
     async def _account_of_link(self, link_id: UUID, now: datetime) -> Document:
-        account = await _account_of_link.first(self._reads, link_id=link_id, now=now)
+        account = await _account_of_link.first(self._database.reads, link_id=link_id, now=now)
         if account is None:
             raise InvalidLinkError
         if account["used_at"]:
@@ -165,7 +145,7 @@ class EmailChangeService:
             raise ConfirmationProofRequiredError
         guessers = password_guessers(account["email"], self._events.peer.network, self._settings)
         try:
-            return await self._reauthentication.prove(
+            return await Reauthentication(self._auth).prove(
                 user_id, password, guessers, taking=account["new_email"]
             )
         except WrongPasswordError:

@@ -8,12 +8,7 @@ from src.access.principals import (
     OptionalPrincipal,
 )
 from src.auth.clients.service import PUBLIC_CLIENT
-from src.auth.dependencies import (
-    ConfirmationServiceDep,
-    EmailChangeServiceDep,
-    RegistrationServiceDep,
-    SignInServiceDep,
-)
+from src.auth.dependencies import AuthDep
 from src.auth.registration.schemas import (
     EmailChange,
     EmailChangeRequested,
@@ -40,12 +35,12 @@ AcceptLanguage = Annotated[str, Header()]
 async def register(
     response: Response,
     data: RegistrationCreate,
-    registrations: RegistrationServiceDep,
+    auth: AuthDep,
     accept_language: AcceptLanguage = "en",
 ) -> RegistrationRead:
     """Register an address. The answer is the same whether or not it is known."""
     response.headers["Cache-Control"] = "no-store"
-    secret = await registrations.register(data, preferred_locale(accept_language))
+    secret = await auth.registrations.register(data, preferred_locale(accept_language))
     return RegistrationRead(registration_secret=secret)
 
 
@@ -60,8 +55,7 @@ async def confirm_email(
     request: Request,
     data: EmailConfirm,
     caller: OptionalPrincipal,
-    confirmations: ConfirmationServiceDep,
-    sign_in: SignInServiceDep,
+    auth: AuthDep,
     settings: SettingsDep,
 ) -> Response:
     """Confirm the address with the mailed token and a proof that the account is yours.
@@ -72,10 +66,10 @@ async def confirm_email(
     With `sign_in`, a registration's proof signs in as well: 200 with tokens and the account. It
     stays 204 after a change of address, and for an account with a second factor.
     """
-    user_id = await confirmations.confirm(data, caller)
+    user_id = await auth.confirmations.confirm(data, caller)
     if data.sign_in and user_id:
         device = await get_device(request, settings)
-        signed_in = await sign_in.with_confirmation(user_id, PUBLIC_CLIENT, device.tokens)
+        signed_in = await auth.sign_in.with_confirmation(user_id, PUBLIC_CLIENT, device.tokens)
         if signed_in:
             document = signed_in.tokens.model_dump() | {"user": signed_in.account}
             remembered = device.remember(signed_in.device_token)
@@ -86,24 +80,24 @@ async def confirm_email(
 @router.post("/auth/email/resend", tags=["auth"], status_code=202, dependencies=[MAY_SEND_MAIL])
 async def resend_confirmation(
     data: EmailResend,
-    registrations: RegistrationServiceDep,
+    auth: AuthDep,
     accept_language: AcceptLanguage = "en",
 ) -> ResendRead:
     """Mail a new confirmation link; older ones are dead. The same for unknown accounts.
 
     An account that is confirmed already is told that by mail.
     """
-    await registrations.resend(data.name, preferred_locale(accept_language))
+    await auth.registrations.resend(data.name, preferred_locale(accept_language))
     return ResendRead()
 
 
 @router.post("/users/me/email", tags=["account"], status_code=202, dependencies=[MAY_SEND_MAIL])
 async def change_email(
-    caller: AccountWriter, data: EmailChange, changes: EmailChangeServiceDep
+    caller: AccountWriter, data: EmailChange, auth: AuthDep
 ) -> EmailChangeRequested:
     """Mail a link to the new address, which is the account's once it is confirmed there.
 
     The old address is told. The answer is the same whether or not somebody has the new one.
     """
-    await changes.request(caller, data.new_email, data.current_password)
+    await auth.email_changes.request(caller, data.new_email, data.current_password)
     return EmailChangeRequested()

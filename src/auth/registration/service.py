@@ -6,18 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth import tasks
+from src.auth.flows import Flow
 from src.auth.guessing.throttles import count_attempt, require_few
 from src.auth.models import Registration
-from src.auth.passwords.hashing import PasswordHasher
-from src.auth.passwords.policy import PasswordPolicy
 from src.auth.registration.schemas import RegistrationCreate
 from src.auth.tokens.opaque_tokens import secret_digest
-from src.clock import Clock
-from src.config import Settings
-from src.database import Database
 from src.exceptions import ConflictError
 from src.ids import uuid7
 from src.users.exceptions import UsernameReservedError, UsernameTakenError
@@ -29,24 +24,8 @@ MAX_REGISTRATIONS = 1000  # of one address, from when there are as many an hour
 MAX_REPLACEMENTS = 10  # of the account by a confirmation, between our INSERT and our SELECT
 
 
-class RegistrationService:
+class RegistrationService(Flow):
     """Registration of addresses, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        hasher: PasswordHasher,
-        policy: PasswordPolicy,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._hasher = hasher
-        self._policy = policy
-        self._settings = settings
-        self._clock = clock
 
     async def register(self, data: RegistrationCreate, locale: str) -> str:
         """Register an address; its owner gets mail.
@@ -61,7 +40,7 @@ class RegistrationService:
         """
         if data.username:
             await self._require_free_username(data.username)
-        await self._policy.require_good(data.password, data.email, "password")
+        await self._tools.password_policy.require_good(data.password, data.email, "password")
         secret = secrets.token_urlsafe(32)
         password_hash = await self._hasher.hash_for(data.email, data.password)
         now = self._clock.now()

@@ -12,9 +12,7 @@ from src.access.principals import (
     session_principal_or_refusal,
 )
 from src.auth.clients.service import PUBLIC_CLIENT
-from src.auth.dependencies import (
-    SessionServiceDep,
-)
+from src.auth.dependencies import AuthDep
 from src.auth.sessions.reads import list_sessions
 from src.auth.sessions.schemas import SessionFilter, SessionRead, SignOut
 from src.database import ReadsDep
@@ -33,7 +31,7 @@ async def sign_out(
         SessionPrincipal | NotAuthenticatedError | InvalidTokenError,
         Security(session_principal_or_refusal),
     ],
-    sessions: SessionServiceDep,
+    auth: AuthDep,
     data: SignOut | None = None,
 ) -> None:
     """End this session, the others, or all; their tokens are dead at the next request.
@@ -47,11 +45,11 @@ async def sign_out(
         if data.refresh_token is None or data.scope != "this":
             caller.detail = "Send the refresh_token to end its session, or refresh first"
             raise caller
-        await sessions.sign_out_with(data.refresh_token, PUBLIC_CLIENT)
+        await auth.sessions.sign_out_with(data.refresh_token, PUBLIC_CLIENT)
         return
     if data.scope != "this" and "profile:write" not in caller.scopes:
         raise InsufficientScopeError("profile:write")
-    await sessions.sign_out(caller, data.scope)
+    await auth.sessions.sign_out(caller, data.scope)
 
 
 @router.get("/sessions", response_model=Page[SessionRead])
@@ -68,6 +66,6 @@ async def read_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
-async def end_session(session_id: Id, caller: AccountWriter, sessions: SessionServiceDep) -> None:
+async def end_session(session_id: Id, caller: AccountWriter, auth: AuthDep) -> None:
     """End one of one's own sessions; its tokens are dead at the next request."""
-    await sessions.sign_out_of(caller, session_id)
+    await auth.sessions.sign_out_of(caller, session_id)

@@ -13,15 +13,12 @@ from src.access.permissions import PERMISSIONS, kept, scope_names, scopes_of
 from src.access.principals import SessionPrincipal
 from src.auth.clients.service import Client
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
+from src.auth.flows import Flow
 from src.auth.models import Session
 from src.auth.schemas import TokenRead
-from src.auth.security_events import SecurityEvents
-from src.auth.tokens.access_tokens import AccessTokens
 from src.auth.tokens.jwt import Claims
 from src.auth.tokens.opaque_tokens import OpaqueTokens, ParsedToken, parse
-from src.clock import Clock, elapsed
-from src.config import Settings
-from src.database import Database
+from src.clock import elapsed
 from src.exceptions import NotFoundError
 from src.ids import uuid7
 from src.users.models import User
@@ -31,26 +28,8 @@ logger = logging.getLogger(__name__)
 MAX_EARLIER_REFRESHES = 20  # that are remembered; more within one grace are no tabs of a browser
 
 
-class SessionService:
+class SessionService(Flow):
     """Issues token pairs and ends sessions, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        access_tokens: AccessTokens,
-        refresh_tokens: OpaqueTokens,
-        events: SecurityEvents,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._access_tokens = access_tokens
-        self._refresh_tokens = refresh_tokens
-        self._events = events
-        self._settings = settings
-        self._clock = clock
 
     async def open(self, user_id: UUID, scope: str, client: Client) -> TokenRead:
         """The tokens of a new session of somebody who has proved to be the user."""
@@ -86,7 +65,7 @@ class SessionService:
         """
         now = self._clock.now()
         token = parse(refresh_token)
-        session = await session_of(self._session, self._refresh_tokens, token)
+        session = await session_of(self._session, self._tools.refresh_tokens, token)
         if token is None or session is None or session.client_id != client.id:
             raise InvalidGrantError
         refreshed_at = func.greatest(Session.refreshed_at, now)  # of processes whose clocks differ
@@ -181,10 +160,16 @@ class SessionService:
         if not await self._sign_out(caller.user_id, living):
             raise NotFoundError
 
+    async def revoke_access(self, user_id: UUID, reason: str) -> None:
+        """End every session of a user, and whatever else opens the account."""
+        await end(self._session, self._clock.now(), reason, Session.user_id == user_id)
+        for revoke in self._tools.revocations:
+            await revoke(self._session, user_id)
+
     async def sign_out_with(self, refresh_token: str, client: Client) -> None:
         """End the session of a refresh token, spent or not; one that is not ours ends nothing."""
         token = parse(refresh_token)
-        session = await session_of(self._session, self._refresh_tokens, token)
+        session = await session_of(self._session, self._tools.refresh_tokens, token)
         if session and session.client_id == client.id:
             await self._sign_out(session.user_id, Session.id == session.id)
 
@@ -202,8 +187,8 @@ class SessionService:
         issued_at = int(now.timestamp())
         lifetime = int(self._settings.access_token_lifetime.total_seconds())
         claims = Claims(
-            iss=self._access_tokens.issuer,
-            aud=self._access_tokens.audience,
+            iss=self._tools.access_tokens.issuer,
+            aud=self._tools.access_tokens.audience,
             sub=session.user_id,
             client_id=session.client_id,
             iat=issued_at,
@@ -214,9 +199,9 @@ class SessionService:
             auth_time=int(session.created_at.timestamp()),
         )
         return TokenRead(
-            access_token=await self._access_tokens.issue(claims, now),
+            access_token=await self._tools.access_tokens.issue(claims, now),
             expires_in=lifetime,
-            refresh_token=self._refresh_tokens.issue(
+            refresh_token=self._tools.refresh_tokens.issue(
                 session.id, session.refresh_generation, session.refresh_salt
             ),
             scope=scope,
@@ -250,11 +235,6 @@ async def session_of(
     """The session of a refresh token of ours, spent or not; it may have ended."""
     found = await session.get(Session, token.row_id) if token else None
     return found if token and found and refresh_tokens.verify(token, found.refresh_salt) else None
-
-
-async def end_all(session: AsyncSession, user_id: UUID, reason: str, now: datetime) -> None:
-    """End every living session of a user."""
-    await end(session, now, reason, Session.user_id == user_id)
 
 
 def alive(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -4,11 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from src.auth.clients.service import authenticate_client
 from src.auth.clients.token_request import FORM_SCHEMA, read_token_request
-from src.auth.dependencies import (
-    CredentialsDep,
-    SessionServiceDep,
-    SignInServiceDep,
-)
+from src.auth.dependencies import AuthDep
 from src.auth.schemas import SessionTokenRead, TokenRead
 from src.auth.sign_in.devices import DeviceDep
 from src.database import ReadsDep
@@ -22,19 +18,17 @@ async def issue_token(
     request: Request,
     reads: ReadsDep,
     device: DeviceDep,
-    sign_in: SignInServiceDep,
-    sessions: SessionServiceDep,
-    credentials: CredentialsDep,
+    auth: AuthDep,
 ) -> Response:
     """Sign in with a password and a second factor, or refresh (RFC 6749, sections 4.3 and 6)."""
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
     headers, includes_user = NOT_KEPT, form.includes_user
     if form.grant_type == "refresh_token":
-        tokens = await sessions.refresh(form.required("refresh_token"), form.scope, client)
-        account = await credentials.account_of(tokens) if includes_user else None
+        tokens = await auth.sessions.refresh(form.required("refresh_token"), form.scope, client)
+        account = await auth.account_of(tokens) if includes_user else None
     else:
-        tokens, device_token, account = await sign_in.with_form(form, client, device.tokens)
+        tokens, device_token, account = await auth.sign_in.with_form(form, client, device.tokens)
         headers = headers | device.remember(device_token)
     document = tokens.model_dump()
     if includes_user:

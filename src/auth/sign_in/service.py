@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic_core import PydanticCustomError
 from sqlalchemy import bindparam, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import SCOPES, scope_names, scopes_of
 from src.audit import log as audit
@@ -21,18 +20,14 @@ from src.auth.exceptions import (
     MfaRequiredError,
     UnsupportedGrantTypeError,
 )
-from src.auth.guessing.backoff import Backoff, Guesser, password_guessers
+from src.auth.flows import Flow
+from src.auth.guessing.backoff import Guesser, password_guessers
 from src.auth.mfa.service import SecondFactor
 from src.auth.models import Session
-from src.auth.passwords.hashing import PasswordHasher
 from src.auth.schemas import TokenRead
-from src.auth.security_events import SecurityEvents
 from src.auth.sessions.service import SessionService
 from src.auth.sign_in.devices import DEVICE_LIFETIME
-from src.auth.tokens.opaque_tokens import OpaqueTokens, parse
-from src.clock import Clock
-from src.config import Settings
-from src.database import Database
+from src.auth.tokens.opaque_tokens import parse
 from src.ids import uuid7
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Read
@@ -67,34 +62,8 @@ class SignedIn(NamedTuple):
     account: Document | None
 
 
-class SignInService:
+class SignInService(Flow):
     """Opens sessions, in the caller's transaction."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        database: Database,
-        hasher: PasswordHasher,
-        backoff: Backoff,
-        second_factor: SecondFactor,
-        sessions: SessionService,
-        device_tokens: OpaqueTokens,
-        mfa_tokens: OpaqueTokens,
-        events: SecurityEvents,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._database = database
-        self._hasher = hasher
-        self._backoff = backoff
-        self._second_factor = second_factor
-        self._sessions = sessions
-        self._device_tokens = device_tokens
-        self._mfa_tokens = mfa_tokens
-        self._events = events
-        self._settings = settings
-        self._clock = clock
 
     async def with_form(
         self, form: TokenRequest, client: Client, device_tokens: Sequence[str]
@@ -141,41 +110,14 @@ class SignInService:
         """
         _require_known(scope)
         login = _normalize(login)
-        found = await _user_to_sign_in.first(self._database.reads, login=login)
-        device_id = None
-        if found:
-            salt = _device_salt(
-                UUID(found["id"]), found["password_hash"], found["device_generation"]
-            )
-            device_id = self._known_device(device_tokens, salt)
-        guessers = self._guessers(login, device_id)
-        await self._backoff.check(guessers)
-        right, new_hash = await self._hasher.verify(
-            password, found["password_hash"] if found else None
-        )
-        if found is None or not right or not found["is_active"]:
-            await self._count_failure(guessers, UUID(found["id"]) if found else None)
-            raise InvalidGrantError
-        known_hash = found["password_hash"]
-        if new_hash:
-            known_hash = await self._upgrade_hash(UUID(found["id"]), known_hash, new_hash)
-        user = await self._locked(UUID(found["id"]))
-        if (user.password_hash, user.device_generation) != (
-            known_hash,
-            found["device_generation"],
-        ):  # changed meanwhile: does it still fit?
-            await self._session.rollback()
-            return await self.with_password(login, password, scope, client, device_tokens, code)
-        # Before anything tells that the password is right: other guesses may have been faster.
-        # Undone by what is raised below: the counts stay until both factors were right.
-        await self._backoff.succeeded(self._session, guessers)
+        user, device_id = await self._with_right_password(login, password, device_tokens)
         if self._settings.require_confirmed_email and not user.email_verified:
             raise EmailNotConfirmedError
         granted = _granted(scope, user, client)
         if user.mfa_enabled:
             if code is None:
                 raise self._mfa_required(user, login)
-            await self._second_factor.verify(user, code, known_device=device_id is not None)
+            await SecondFactor(self._auth).verify(user, code, known_device=device_id is not None)
         return await self._open(user, granted, client, device_id)
 
     async def with_second_factor(
@@ -203,13 +145,14 @@ class SignInService:
         user = await self._locked(token.row_id)
         names = user.email, user.username
         login = next(
-            (name for name in names if self._mfa_tokens.verify(token, _mfa_salt(user, name))), None
+            (name for name in names if self._tools.mfa_tokens.verify(token, _mfa_salt(user, name))),
+            None,
         )
         if login is None or not user.mfa_enabled:
             raise InvalidGrantError
         granted = _granted(scope, user, client)
         device_id = self._known_device(device_tokens, _salt_of(user))
-        await self._second_factor.verify(user, code, known_device=device_id is not None)
+        await SecondFactor(self._auth).verify(user, code, known_device=device_id is not None)
         # The password was right when its turn came; wrong ones of others since then do not matter.
         await self._backoff.clear(self._session, self._guessers(login, device_id))
         return await self._open(user, granted, client, device_id)
@@ -231,6 +174,39 @@ class SignInService:
         device_id = self._known_device(device_tokens, _salt_of(user))
         return await self._open(user, _granted(None, user, client), client, device_id)
 
+    async def _with_right_password(
+        self, login: str, password: str, device_tokens: Sequence[str]
+    ) -> tuple[User, UUID | None]:
+        """The active user, locked, whose password this is, and the known device that sent it.
+
+        Raises:
+            InvalidGrantError: there is none.
+            TooManyFailuresError: too many wrong passwords, whatever this one is.
+        """
+        while True:
+            found = await _user_to_sign_in.first(self._database.reads, login=login)
+            user_id, known_hash, generation, device_id = None, None, 0, None
+            if found:
+                user_id, known_hash = UUID(found["id"]), found["password_hash"]
+                generation = found["device_generation"]
+                salt = _device_salt(user_id, known_hash, generation)
+                device_id = self._known_device(device_tokens, salt)
+            guessers = self._guessers(login, device_id)
+            await self._backoff.check(guessers)
+            right, new_hash = await self._hasher.verify(password, known_hash)
+            if found is None or user_id is None or not right or not found["is_active"]:
+                await self._count_failure(guessers, user_id)
+                raise InvalidGrantError
+            if new_hash:
+                known_hash = await self._upgrade_hash(user_id, found["password_hash"], new_hash)
+            user = await self._locked(user_id)
+            if (user.password_hash, user.device_generation) == (known_hash, generation):
+                # Before anything tells that the password is right: other guesses may have been
+                # faster. Undone by what is raised later: counts stay until both factors were right.
+                await self._backoff.succeeded(self._session, guessers)
+                return user, device_id
+            await self._session.rollback()  # changed meanwhile: does it still fit?
+
     async def _open(
         self,
         user: User,
@@ -246,9 +222,9 @@ class SignInService:
             .where(User.id == user.id)
             .values(last_sign_in_at=func.greatest(User.last_sign_in_at, now))
         )
-        tokens = await self._sessions.open(user.id, scope, client)
+        tokens = await SessionService(self._auth).open(user.id, scope, client)
         self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
-        device_token = self._device_tokens.issue(
+        device_token = self._tools.device_tokens.issue(
             device_id or uuid7(),
             self._seconds_of_end(DEVICE_LIFETIME),
             _salt_of(user),
@@ -310,14 +286,14 @@ class SignInService:
     def _mfa_required(self, user: User, login: str) -> MfaRequiredError:
         lifetime = self._settings.mfa_challenge_lifetime
         end = self._seconds_of_end(lifetime)
-        token = self._mfa_tokens.issue(user.id, end, _mfa_salt(user, login))
+        token = self._tools.mfa_tokens.issue(user.id, end, _mfa_salt(user, login))
         return MfaRequiredError(token, int(lifetime.total_seconds()))
 
     def _known_device(self, device_tokens: Sequence[str], salt: bytes) -> UUID | None:
         """The device, if one of its tokens is the account's."""
         now = self._clock.now().timestamp()
         for token in filter(None, map(parse, device_tokens)):
-            if token.counter > now and self._device_tokens.verify(token, salt):
+            if token.counter > now and self._tools.device_tokens.verify(token, salt):
                 return token.row_id
         return None
 

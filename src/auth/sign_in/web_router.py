@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from src.auth.clients.service import PUBLIC_CLIENT, public_client
 from src.auth.clients.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
-from src.auth.dependencies import CredentialsDep, SessionServiceDep, SignInServiceDep
+from src.auth.dependencies import AuthDep
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
 from src.auth.schemas import TokenRead
 from src.auth.sign_in.cookies import DEVICE, REFRESH
@@ -28,13 +28,13 @@ router = APIRouter(prefix="/auth/web", tags=["auth"], dependencies=[Depends(requ
     "/login", response_model=WebTokenRead | WebSessionRead, openapi_extra=WEB_SIGN_IN_SCHEMA
 )
 async def sign_in(
-    request: Request, settings: SettingsDep, device: DeviceDep, sign_in_service: SignInServiceDep
+    request: Request, settings: SettingsDep, device: DeviceDep, auth: AuthDep
 ) -> Response:
     """Sign in with a password, and a second factor; the refresh token goes into a cookie."""
     form = await read_web_sign_in(request)
     REFRESH.read(request, settings)  # what the first refresh would refuse is refused now
     included, client = form.includes_user, public_client(form)
-    signed_in = await sign_in_service.with_form(form, client, device.tokens)
+    signed_in = await auth.sign_in.with_form(form, client, device.tokens)
     user = {"user": signed_in.account} if included else {}
     response = _tokens_with_cookie(signed_in.tokens, settings, **user)
     for name, value in device.remember(signed_in.device_token).items():
@@ -43,13 +43,13 @@ async def sign_in(
 
 
 @router.post("/refresh", response_model=WebTokenRead)
-async def refresh(request: Request, settings: SettingsDep, sessions: SessionServiceDep) -> Response:
+async def refresh(request: Request, settings: SettingsDep, auth: AuthDep) -> Response:
     """A new access token; the cookie is renewed, the same for tabs that ask at once.
 
     A refusal leaves the cookie as it is: the browser may hold that of a newer sign-in by then.
     """
     refresh_token = REFRESH.read(request, settings) or ""
-    tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
+    tokens = await auth.sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
     return _tokens_with_cookie(tokens, settings)
 
 
@@ -57,29 +57,26 @@ async def refresh(request: Request, settings: SettingsDep, sessions: SessionServ
 async def read_session(
     request: Request,
     settings: SettingsDep,
-    sessions: SessionServiceDep,
-    credentials: CredentialsDep,
+    auth: AuthDep,
 ) -> Response:
     """Who is signed in here, with a new access token as from `refresh`, or `null`."""
     refresh_token = REFRESH.read(request, settings) or ""
     try:
-        tokens = await sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
+        tokens = await auth.sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
     except (InvalidGrantError, InvalidScopeError):  # the second: no scope is left to the session
         return DocumentResponse(None, headers=NOT_KEPT)
-    return _tokens_with_cookie(tokens, settings, user=await credentials.account_of(tokens))
+    return _tokens_with_cookie(tokens, settings, user=await auth.account_of(tokens))
 
 
 @router.post("/logout", status_code=204, response_class=Response)
-async def sign_out(
-    request: Request, settings: SettingsDep, sessions: SessionServiceDep
-) -> Response:
+async def sign_out(request: Request, settings: SettingsDep, auth: AuthDep) -> Response:
     """End the session of the cookie, if there is one, and clear the cookie.
 
     Where another host of the domain has set one like it, all cookies of the domain are cleared.
     """
     refresh_tokens = REFRESH.read_all(request, settings)
     for refresh_token in refresh_tokens[:MAX_SIGNED_OUT]:
-        await sessions.sign_out_with(refresh_token, PUBLIC_CLIENT)
+        await auth.sessions.sign_out_with(refresh_token, PUBLIC_CLIENT)
     headers = REFRESH.clear(settings)
     if REFRESH.is_imitated(request, settings) or DEVICE.is_imitated(request, settings):
         # We cannot name its domain and path; browsers obey on https and localhost only.

@@ -513,6 +513,6 @@ async def test_with_another_password_no_device_is_known(
     device = await device_of(client, "ann")
     await fail(client, "ann", PER_PAIR)
     pair(await guess(client, "ann", PASSWORD, device=device))
-    new_hash = await app.state.credentials.hasher.hash("another password")
+    new_hash = await app.state.auth.hasher.hash("another password")
     await change(app, update(User).where(User.username == "ann").values(password_hash=new_hash))
     assert code(await guess(client, "ann", "another password", device=device)) == WAIT

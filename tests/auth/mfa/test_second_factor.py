@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from src.auth.exceptions import InvalidMfaCodeError
+from src.auth.flows import AuthContext
 from src.auth.guessing.backoff import Backoff, Guesser
 from src.auth.mfa.codes import (
     matching_step,
@@ -26,7 +27,6 @@ from src.auth.mfa.codes import (
 )
 from src.auth.mfa.service import SecondFactor
 from src.auth.models import TotpFactor
-from src.auth.security_events import SecurityEvents
 from src.auth.tokens.links import LinkTokens
 from src.config import Settings
 from src.http.peer import Peer
@@ -256,7 +256,7 @@ class TestMfaToken:
         assert code(await refresh(client, token)) == (400, "invalid_grant")
         linked = await client.post(CONFIRM, json={"token": token, "password": PASSWORD})
         assert code(linked) == (400, "invalid_token")
-        credentials, ann_id = app.state.credentials, UUID(ann.id)
+        credentials, ann_id = app.state.auth, UUID(ann.id)
         expires_at = 2**32 - 1  # as a counter, so that none of them is refused as expired
         [password_hash] = await rows(app, "SELECT password_hash FROM users")
         for tokens in (credentials.refresh_tokens, credentials.device_tokens):
@@ -577,13 +577,5 @@ async def verify(app: FastAPI, sent: str) -> None:
     state = app.state
     async with state.database.sessions.begin() as session:
         ann = await session.scalar(select(User).where(User.username == "ann").with_for_update())
-        second_factor = SecondFactor(
-            session,
-            state.database,
-            Backoff(state.database, state.settings, state.clock),
-            state.credentials.totp_box,
-            SecurityEvents(Peer(None, ""), state.clock),
-            state.settings,
-            state.clock,
-        )
+        second_factor = SecondFactor(AuthContext(state.auth, session, Peer(None, "")))
         await second_factor.verify(ann, sent, known_device=True)

@@ -220,7 +220,7 @@ async def test_what_is_no_such_link(
     token = await reset_link(client, inbox)
     await register(client, "other@x.test")
     await change_email(client, ann, "new@x.test")
-    links = app.state.credentials.links
+    links = app.state.auth.links
     [reset_id] = await rows(app, "SELECT id FROM email_links WHERE purpose = 'reset'")
     [change_id] = await rows(app, "SELECT id FROM email_links WHERE purpose = 'change'")
     foreign = OpaqueTokens("another secret key of more than 32 characters", "reset-link")

@@ -37,7 +37,7 @@ async def test_wrong_passwords_of_a_session_have_to_wait(
     assert code(answer) == TOO_MANY
     assert int(answer.headers["retry-after"]) == 1
     with pytest.MonkeyPatch.context() as patch:  # it is refused before it is looked at
-        patch.setattr(app.state.credentials.hasher, "verify", None)
+        patch.setattr(app.state.auth.hasher, "verify", None)
         assert code(await change_email(client, ann, "new@x.test")) == TOO_MANY
     other = await accounts.sign_in("ann")  # the owner, elsewhere
     assert (await change_email(client, other, "new@x.test")).status_code == 202
@@ -90,7 +90,7 @@ async def test_an_account_that_was_disabled_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ann = await accounts.sign_in("ann")
-    hasher = app.state.credentials.hasher
+    hasher = app.state.auth.hasher
     verify = hasher.verify
 
     async def verify_slowly(password: str, stored: str | None) -> tuple[bool, str | None]:
@@ -112,7 +112,7 @@ async def test_no_connection_is_held_while_hashing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ann = await accounts.sign_in("ann")
-    hasher, pool = app.state.credentials.hasher, app.state.database.engine.pool
+    hasher, pool = app.state.auth.hasher, app.state.database.engine.pool
     held = []
     for name in ("hash", "verify"):
 

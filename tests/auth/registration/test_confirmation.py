@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src.auth.dependencies import Credentials
 from src.auth.tokens.opaque_tokens import OpaqueTokens
+from src.auth.tools import AuthTools
 from src.config import Settings
 from src.ids import uuid7
 from tests.auth.support import (
@@ -178,12 +178,12 @@ async def test_tokens_for_other_purposes_are_no_link_tokens(
     secret = await register(client, ANN)
     await inbox.mails(ANN, 1)
     [link_id] = await rows(app, "SELECT id FROM email_links")
-    credentials: Credentials = app.state.credentials
+    tools: AuthTools = app.state.auth
     other_key = OpaqueTokens("another secret key", "confirm-link")
     tokens = [
-        credentials.refresh_tokens.issue(link_id),
-        credentials.links.issue("confirm", uuid7()),
-        credentials.links.issue("reset", link_id),
+        tools.refresh_tokens.issue(link_id),
+        tools.links.issue("confirm", uuid7()),
+        tools.links.issue("reset", link_id),
         other_key.issue(link_id),
         secret,
         str(link_id),
@@ -198,7 +198,7 @@ async def test_tokens_for_other_purposes_are_no_link_tokens(
     ]
     assert code(answers[0]) == INVALID_TOKEN
     assert {repr(seen(answer)) for answer in answers} == {repr(seen(answers[0]))}
-    right = credentials.links.issue("confirm", link_id)
+    right = tools.links.issue("confirm", link_id)
     assert (await confirm(client, right, registration_secret=secret)).status_code == 204
 
 

@@ -344,7 +344,7 @@ async def test_links_of_changes_and_of_registrations_are_not_exchanged(
     ann = await accounts.sign_in("ann")
     await change_link(client, inbox, ann)
     secret = await register(client, "other@x.test")
-    links = app.state.credentials.links
+    links = app.state.auth.links
     [change_id] = await rows(app, "SELECT id FROM email_links WHERE purpose = 'change'")
     [confirm_id] = await rows(app, "SELECT id FROM email_links WHERE purpose = 'confirm'")
     # Tokens that are never issued: of one purpose for the link of another.

@@ -193,7 +193,7 @@ async def test_among_any_number_of_foreign_registrations_the_owners_password_con
     for number in range(9):
         await register(client, VICTIM, password=f"{EVIL} {number + 9}")
     token = await inbox.token(VICTIM, 5)
-    hasher, tries = app.state.credentials.hasher, 0
+    hasher, tries = app.state.auth.hasher, 0
 
     async def count_hash(function: Callable[[], object]) -> object:
         nonlocal tries

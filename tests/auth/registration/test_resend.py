@@ -128,7 +128,7 @@ async def test_a_job_done_twice_leaves_one_link_and_the_other_is_not_mailed(
     for link_id in made:
         await tasks.mail_link.run(job_context(app), tasks.MailLink(link_id=link_id))
     [mail] = Mailbox.of(app.state.settings).messages(ANN)
-    assert app.state.credentials.links.issue("confirm", made[1]) in mail.text
+    assert app.state.auth.links.issue("confirm", made[1]) in mail.text
 
 
 async def test_who_is_confirmed_is_told_so_and_a_disabled_or_unknown_one_nothing(
@@ -204,5 +204,5 @@ async def test_a_confirmation_and_requests_for_another_link_at_once(
     else:
         assert code(confirmed) == (400, "invalid_token")
         assert len(links) == 1
-        newest = app.state.credentials.links.issue("confirm", links[0])
+        newest = app.state.auth.links.issue("confirm", links[0])
         assert (await confirm(client, newest, registration_secret=secret)).status_code == 204
