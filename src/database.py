@@ -61,13 +61,33 @@ class Timestamped:
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
 
 
+class Session(AsyncSession):
+    """A session whose transaction runs compiled statements, too (`src.sql.statements.Runner`)."""
+
+    async def fetch(
+        self, sql: str, arguments: list[object], *, replan: bool = False
+    ) -> list[asyncpg.Record]:
+        """Run one statement; what is changed and not flushed, it does not see.
+
+        Raises:
+            DatabaseUnavailableError: the database is away.
+        """
+        driver = await driver_connection(self)
+        try:
+            if replan:
+                return await (await driver.prepare(sql)).fetch(*arguments)
+            return await driver.fetch(sql, *arguments)
+        except OSError as error:
+            raise DatabaseUnavailableError(type(error).__name__) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """The connections of one process: ORM sessions, and FIFO pools for compiled statements."""
 
     url: str
     engine: AsyncEngine
-    sessions: async_sessionmaker[AsyncSession]
+    sessions: async_sessionmaker[Session]
     reads: Pool
     writes: Pool
 
@@ -106,7 +126,7 @@ class Database:
         return cls(
             url=url,
             engine=engine,
-            sessions=async_sessionmaker(engine, expire_on_commit=False),
+            sessions=async_sessionmaker(engine, class_=Session, expire_on_commit=False),
             reads=pool(settings.read_pool_size),
             writes=pool(settings.database_pool_size),
         )
@@ -132,7 +152,7 @@ class Database:
             pass
 
     @asynccontextmanager
-    async def independent_transaction(self) -> AsyncIterator[AsyncSession]:
+    async def independent_transaction(self) -> AsyncIterator[Session]:
         """A transaction of its own, committed at the end of the block.
 
         For what must outlive the request's rollback: attempt counters, throttles, revocations.
@@ -214,7 +234,7 @@ async def get_reads(request: Request) -> Pool:
     return reads
 
 
-async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+async def get_session(request: Request) -> AsyncIterator[Session]:
     """The request's session: one transaction, committed before the response is sent.
 
     An error in the endpoint rolls it back. No connection is held until the first statement.
@@ -236,5 +256,5 @@ async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
 DatabaseDep = Annotated[Database, Depends(get_database)]
 ReadsDep = Annotated[Pool, Depends(get_reads)]
 # scope="function": the code after `yield` runs before the response, so a failed commit is an error.
-SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 TransactionDep = Annotated[Transaction, Depends(get_transaction, scope="function")]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Statement
+from src.sql.statements import Compiled
 
 ROWS_AT_ONCE = 100
 
@@ -51,8 +51,8 @@ def rows_of(
         .limit(literal_column(str(ROWS_AT_ONCE)))
     )
     last = [f"last_{number}" for number in range(len(key))]
-    first_rows = Statement(rows)
-    next_rows = Statement(rows.where(tuple_(*key) > tuple_(*map(bindparam, last))))
+    first_rows = Compiled(rows)
+    next_rows = Compiled(rows.where(tuple_(*key) > tuple_(*map(bindparam, last))))
 
     async def documents(reads: Pool, user_id: UUID) -> AsyncIterator[Document]:
         batch = await first_rows.run(reads, {"user_id": user_id})

@@ -5,21 +5,24 @@ database while a slow reader reads.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
-from sqlalchemy import bindparam
+from sqlalchemy import Select, select
 
 from src.access.principals import InvalidTokenError, SessionPrincipal
 from src.auth.flows import AuthContext, Flow
 from src.http.responses import encode
 from src.personal_data import Section
 from src.sql.pool import Pool
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 from src.users.models import User
 
 CHUNK_BYTES = 64 * 1024
 
-_user = Read(Shape({"id": User.id}), lambda rows: rows.where(User.id == bindparam("user_id")))
+
+@Query
+def _user(user_id: UUID) -> Select[UUID]:
+    return select(User.id).where(User.id == user_id)
 
 
 class InterruptedExportError(Exception):

@@ -32,7 +32,7 @@ async def list_users_(
     request: Request, which: Annotated[UserFilter, Query()], _: UserManager, reads: ReadsDep
 ) -> Response:
     """Users, newest first."""
-    return page_response(request, await list_users(reads, which), which.limit, "created_at")
+    return page_response(request, await list_users(reads, which), which.limit)
 
 
 @router.patch("/users/{user:other}", response_model=ManagedUser)
@@ -78,4 +78,4 @@ async def read_audit_log(
     request: Request, which: Annotated[AuditFilter, Query()], _: AuditReader, reads: ReadsDep
 ) -> Response:
     """Who did what to whom, newest first."""
-    return page_response(request, await list_audit_log(reads, which), which.limit, "at")
+    return page_response(request, await list_audit_log(reads, which), which.limit)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, JsonValue
 
 from src.access.permissions import Role
-from src.pagination import DEFAULT_LIMIT, Cursor, Limit
+from src.pagination import PageQuery
 from src.schemas import Id, Input, Output, Text, Timestamp, left_out
 
 
@@ -26,7 +26,7 @@ SearchText = Annotated[str, Text(100)]
 Action = Annotated[str, Field(max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
 
 
-class UserFilter(Input):
+class UserFilter(PageQuery):
     """Which users to list."""
 
     q: Annotated[
@@ -37,8 +37,6 @@ class UserFilter(Input):
     email_verified: bool | None = None
     created_after: Timestamp | None = None
     created_before: Timestamp | None = None
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class ManagedUserUpdate(Input):
@@ -48,7 +46,7 @@ class ManagedUserUpdate(Input):
     roles: Roles = left_out()
 
 
-class AuditFilter(Input):
+class AuditFilter(PageQuery):
     """Which entries of the audit log to list."""
 
     user_id: Id | None = None
@@ -56,8 +54,6 @@ class AuditFilter(Input):
     action: Action | None = None
     since: Annotated[Timestamp | None, Field(description="From this moment on")] = None
     until: Annotated[Timestamp | None, Field(description="Before this moment")] = None
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class AuditEntryRead(Output):

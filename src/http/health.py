@@ -7,22 +7,21 @@ import asyncpg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import APIRouter
-from sqlalchemy import column, table
+from sqlalchemy import Select, Text, column, select, table
 
 from src.config import PROJECT_ROOT
 from src.database import ReadsDep
 from src.exceptions import AppError
 from src.http.responses import DocumentResponse
 from src.schemas import Output
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 
 router = APIRouter(prefix="/health", tags=["health"])
 
-_applied_revision = Read(
-    Shape({"revision": column("version_num")}),
-    lambda rows: rows.select_from(table("alembic_version")),
-)
+
+@Query
+def _applied_revision() -> Select[str]:
+    return select(column("version_num", Text)).select_from(table("alembic_version"))
 
 
 class Health(Output):
@@ -62,6 +61,6 @@ async def ready(reads: ReadsDep) -> DocumentResponse:
         applied = await _applied_revision.first(reads)
     except asyncpg.UndefinedTableError:
         raise NotMigratedError from None
-    if applied is None or applied["revision"] in _older_revisions():
+    if applied is None or applied[0] in _older_revisions():
         raise NotMigratedError
     return DocumentResponse({"status": "ok"})

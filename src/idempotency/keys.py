@@ -2,54 +2,58 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
-from sqlalchemy import bindparam, delete, func, insert
+from sqlalchemy import Delete, Select, delete, func, select
 
 from src.access.principals import Principal, current_principal
-from src.database import ReadsDep, TransactionDep
+from src.database import ReadsDep
 from src.dependencies import ClockDep
 from src.exceptions import InvalidInputError
 from src.idempotency.exceptions import KeyInUseError, KeyReusedError
 from src.idempotency.models import IdempotencyRecord
-from src.sql.pool import Transaction
-from src.sql.shapes import Shape
-from src.sql.statements import Read, Runner, Statement
+from src.sql.statements import NewRow, Query, Runner, Statement
 
 KEPT = timedelta(hours=24)
 _KEPT_HEADERS = ("content-type", "location", "etag")
 
-_lock = Read(
-    Shape({"locked": func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0))})
-)
-_kept_answer = Read(
-    Shape(
-        {
-            "request_hash": IdempotencyRecord.request_hash,
-            "status": IdempotencyRecord.status,
-            "headers": IdempotencyRecord.headers,
-            "body": IdempotencyRecord.body,
-        }
-    ),
-    lambda rows: rows.where(
-        IdempotencyRecord.user_id == bindparam("user_id"),
-        IdempotencyRecord.key == bindparam("key"),
-        IdempotencyRecord.created_at > bindparam("oldest"),
-    ),
-)
-_forget = Statement(
-    delete(IdempotencyRecord).where(
-        IdempotencyRecord.user_id == bindparam("user_id"),
-        IdempotencyRecord.key == bindparam("key"),
-        IdempotencyRecord.created_at <= bindparam("oldest"),
+
+@Query
+def _lock(name: str) -> Select[bool]:
+    return select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))
+
+
+@Query
+def _kept_answer(
+    user_id: UUID, key: str, oldest: datetime
+) -> Select[bytes, int, dict[str, str], bytes]:
+    return select(
+        IdempotencyRecord.request_hash,
+        IdempotencyRecord.status,
+        IdempotencyRecord.headers,
+        IdempotencyRecord.body,
+    ).where(
+        IdempotencyRecord.user_id == user_id,
+        IdempotencyRecord.key == key,
+        IdempotencyRecord.created_at > oldest,
     )
-)
-_keep_answer = Statement(insert(IdempotencyRecord))
+
+
+@Statement
+def _forget(user_id: UUID, key: str, oldest: datetime) -> Delete:
+    return delete(IdempotencyRecord).where(
+        IdempotencyRecord.user_id == user_id,
+        IdempotencyRecord.key == key,
+        IdempotencyRecord.created_at <= oldest,
+    )
+
+
+_new_record = NewRow(IdempotencyRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +64,18 @@ class Idempotency:
     `once` is right too, but then what comes before it is done again.
     """
 
-    transaction: Transaction
     user_id: UUID
     key: str | None
     request_hash: bytes
     now: datetime
     kept: Response | None
 
-    async def once(self, answer: Callable[[], Awaitable[Response]]) -> Response:
+    async def once(self, work: Runner, answer: Callable[[], Awaitable[Response]]) -> Response:
         """What `answer` returns, or what it returned to the first request with this key.
 
-        It is kept in the same transaction as what it reports. Any token of the user's that the
-        route lets in gets it again, so it tells only what the request brought and what is public.
+        It is kept in the transaction or session of the `work` that it reports. Any token of the
+        user's that the route lets in gets it again, so it tells only what the request brought and
+        what is public.
 
         Raises:
             KeyReusedError: the key was used for another request.
@@ -80,18 +84,19 @@ class Idempotency:
         if self.key is None:
             return await answer()
         name = f"idempotency:{self.user_id}:{self.key}"
-        lock = await _lock.first(self.transaction, name=name)
-        if not (lock and lock["locked"]):
+        lock = await _lock.first(work, name=name)
+        if lock != (True,):
             raise KeyInUseError
-        row = {"user_id": self.user_id, "key": self.key, "oldest": self.now - KEPT}
-        kept = await _find(self.transaction, row, self.request_hash)
+        oldest = self.now - KEPT
+        kept = await _find(work, self.user_id, self.key, oldest, self.request_hash)
         if kept is None:
             kept = await answer()
-            await _forget.run(self.transaction, row)  # after the user's row is locked, if it is
-            await self._keep(kept)
+            # After the user's row is locked, if it is.
+            await _forget.run(work, user_id=self.user_id, key=self.key, oldest=oldest)
+            await self._keep(work, kept)
         return kept
 
-    async def _keep(self, response: Response) -> None:
+    async def _keep(self, work: Runner, response: Response) -> None:
         headers = {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
         }
@@ -104,22 +109,24 @@ class Idempotency:
             "body": bytes(response.body),
             "created_at": self.now,
         }
-        await _keep_answer.run(self.transaction, answer)
+        await _new_record.write(work, answer)
 
 
-async def _find(runner: Runner, row: Mapping[str, object], request_hash: bytes) -> Response | None:
-    kept = await _kept_answer.first(runner, **row)
+async def _find(
+    runner: Runner, user_id: UUID, key: str, oldest: datetime, request_hash: bytes
+) -> Response | None:
+    kept = await _kept_answer.first(runner, user_id=user_id, key=key, oldest=oldest)
     if kept is None:
         return None
-    if kept["request_hash"] != request_hash:
+    first_hash, status, headers, body = kept
+    if first_hash != request_hash:
         raise KeyReusedError
-    return Response(kept["body"], kept["status"], json.loads(kept["headers"]))
+    return Response(body, status, headers)
 
 
 async def get_idempotency(
     request: Request,
     caller: Annotated[Principal, Depends(current_principal)],
-    transaction: TransactionDep,
     reads: ReadsDep,
     clock: ClockDep,
     idempotency_key: Annotated[
@@ -139,9 +146,8 @@ async def get_idempotency(
         request_hash = hashlib.sha256(
             f"{request.method} {request.url.path}\n".encode() + await request.body()
         ).digest()
-        row = {"user_id": caller.user_id, "key": idempotency_key, "oldest": now - KEPT}
-        kept = await _find(reads, row, request_hash)
-    return Idempotency(transaction, caller.user_id, idempotency_key, request_hash, now, kept)
+        kept = await _find(reads, caller.user_id, idempotency_key, now - KEPT, request_hash)
+    return Idempotency(caller.user_id, idempotency_key, request_hash, now, kept)
 
 
 IdempotencyDep = Annotated[Idempotency, Depends(get_idempotency)]

@@ -5,10 +5,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import Select, Update, or_, select, update
 
 from src.access.permissions import scopes_of
 from src.access.principals import InvalidTokenError, Principal
@@ -26,38 +27,41 @@ logger = logging.getLogger(__name__)
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 
-_living_token = Statement(
-    select(
-        *ACCOUNT.columns,
-        PersonalToken.secret_hash,
-        PersonalToken.scope,
-        PersonalToken.last_used_at,
-    )
-    .join(PersonalToken, PersonalToken.user_id == User.id)
-    .where(
-        PersonalToken.id == bindparam("token_id"),
-        PersonalToken.expires_at > bindparam("now"),
-        User.is_active,
-    )
-)
-# Of several requests at once one writes, and none waits for whoever holds the row.
-_note_use = Statement(
-    update(PersonalToken)
-    .where(
-        PersonalToken.id
-        == select(PersonalToken.id)
-        .where(
-            PersonalToken.id == bindparam("token_id"),
-            or_(
-                PersonalToken.last_used_at.is_(None),
-                PersonalToken.last_used_at <= bindparam("noted_before"),
-            ),
+
+@Statement
+def _living_token(token_id: UUID, now: datetime) -> Select[Any]:
+    return (
+        select(
+            *ACCOUNT.columns,
+            PersonalToken.secret_hash,
+            PersonalToken.scope,
+            PersonalToken.last_used_at,
         )
-        .with_for_update(key_share=True, skip_locked=True)
-        .scalar_subquery()
+        .join(PersonalToken, PersonalToken.user_id == User.id)
+        .where(PersonalToken.id == token_id, PersonalToken.expires_at > now, User.is_active)
     )
-    .values(last_used_at=bindparam("now"))
-)
+
+
+# Of several requests at once one writes, and none waits for whoever holds the row.
+@Statement
+def _note_use(token_id: UUID, noted_before: datetime, now: datetime) -> Update:
+    return (
+        update(PersonalToken)
+        .where(
+            PersonalToken.id
+            == select(PersonalToken.id)
+            .where(
+                PersonalToken.id == token_id,
+                or_(
+                    PersonalToken.last_used_at.is_(None),
+                    PersonalToken.last_used_at <= noted_before,
+                ),
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+            .scalar_subquery()
+        )
+        .values(last_used_at=now)
+    )
 
 
 class PersonalTokenAuthenticator:
@@ -77,7 +81,7 @@ class PersonalTokenAuthenticator:
         if token_id is None:
             raise InvalidTokenError
         now = self._clock.now()
-        rows = await _living_token.run(self._database.reads, {"token_id": token_id, "now": now})
+        rows = await _living_token.run(self._database.reads, token_id=token_id, now=now)
         if not rows or not hmac.compare_digest(rows[0]["secret_hash"], secret_digest(token)):
             raise InvalidTokenError
         [row] = rows
@@ -86,13 +90,14 @@ class PersonalTokenAuthenticator:
         if row["last_used_at"] is None or row["last_used_at"] <= noted_before:
             await self._note_use(token_id, now, noted_before)
         scopes = scopes_of(user["roles"]).intersection(row["scope"].split())
-        return Principal(UUID(user["id"]), None, scopes, user)
+        return Principal(user["id"], None, scopes, user)
 
     async def _note_use(self, token_id: UUID, now: datetime, noted_before: datetime) -> None:
         """Say that the token is in use; what prevents it does not stop the request."""
-        parameters = {"token_id": token_id, "now": now, "noted_before": noted_before}
         try:
-            await _note_use.run(self._database.writes, parameters)
+            await _note_use.run(
+                self._database.writes, token_id=token_id, noted_before=noted_before, now=now
+            )
         except Exception:
             logger.warning("the use of personal token %s is not noted", token_id, exc_info=True)
 

@@ -9,13 +9,12 @@ from src.database import ReadsDep
 from src.exceptions import NotFoundError
 from src.http.responses import DocumentResponse
 from src.limits.rate_limits import MAY_SEND_MAIL
-from src.pagination import page_response
+from src.pagination import PageQuery, page_response
 from src.personal_tokens.dependencies import PersonalTokenServiceDep
-from src.personal_tokens.reads import PERSONAL_TOKEN, list_tokens, read_token
+from src.personal_tokens.reads import PERSONAL_TOKEN, own_token, own_tokens
 from src.personal_tokens.schemas import (
     PersonalTokenCreate,
     PersonalTokenCreated,
-    PersonalTokenFilter,
     PersonalTokenRead,
 )
 from src.schemas import Id, Page
@@ -27,13 +26,13 @@ router = APIRouter(prefix="/users/me/tokens", tags=["personal tokens"])
 @router.get("", response_model=Page[PersonalTokenRead])
 async def list_(
     request: Request,
-    which: Annotated[PersonalTokenFilter, Query()],
+    which: Annotated[PageQuery, Query()],
     me: AccountReader,
     reads: ReadsDep,
 ) -> Response:
     """One's own tokens, newest first."""
-    rows = await list_tokens(reads, me.user_id, which)
-    return page_response(request, rows, which.limit, "created_at")
+    listed = await own_tokens.page(reads, which.limit, which.cursor, user_id=me.user_id)
+    return page_response(request, listed, which.limit)
 
 
 # No Idempotency-Key: the answer holds the token, which is stored nowhere.
@@ -57,7 +56,7 @@ async def create(
 @router.get("/{token_id}", response_model=PersonalTokenRead)
 async def read(token_id: Id, me: AccountReader, reads: ReadsDep) -> Response:
     """One of one's own tokens."""
-    token = await read_token(reads, me.user_id, token_id)
+    token = await own_token.first(reads, user_id=me.user_id, token_id=token_id)
     if token is None:
         raise NotFoundError
     return DocumentResponse(token)

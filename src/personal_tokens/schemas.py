@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 
 from src.access.permissions import SCOPES
 from src.auth.schemas import Password
-from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import Input, Output, Text
 from src.validation.invalid_values import invalid
 from src.validation.settings import validation_settings
@@ -49,13 +48,6 @@ class PersonalTokenCreate(Input):
     expires_in_days: Annotated[
         Days | None, Field(description="30 if left out; at most PERSONAL_TOKEN_LIFETIME")
     ] = None
-
-
-class PersonalTokenFilter(Input):
-    """Which page of one's tokens to list."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class PersonalTokenRead(Output):

@@ -39,8 +39,8 @@ async def list_(
     """Published posts, newest first; one's own with `status=draft`, or with `any` all of them."""
     if which.status != "published":
         viewer = require(viewer, "posts:read")
-    rows, sort_field = await list_posts(reads, which, viewer.user_id if viewer else None)
-    return page_response(request, rows, page_length(rows, which.limit), sort_field)
+    listed = await list_posts(reads, which, viewer.user_id if viewer else None)
+    return page_response(request, listed, page_length(listed.rows, which.limit))
 
 
 @router.post("", status_code=201, response_model=PostRead, max_body_size=MAX_POST_BYTES)
@@ -68,7 +68,7 @@ async def create(
             headers={"Location": f"{path_of(request.scope)}/{post['id']}"},
         )
 
-    return await idempotency.once(answer)
+    return await idempotency.once(transaction, answer)
 
 
 @router.get("/{post_id}", response_model=PostRead)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from src.pagination import DEFAULT_LIMIT, Cursor, Limit
+from src.pagination import PageQuery
 from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
 from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
@@ -18,6 +18,8 @@ MAX_FULL_TEXTS = 20
 MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 
 Status: TypeAlias = Literal["draft", "published"]
+
+ListedStatus: TypeAlias = Literal["published", "draft", "any"]
 
 Title = Annotated[str, Text(200), Field(examples=["My first post"])]
 Summary = Annotated[str, Text(500, lines=True, empty=True), Field(examples=["A few words"])]
@@ -73,17 +75,15 @@ class PostUpdate(Input):
     status: Status = left_out()
 
 
-class PostFilter(Input):
+class PostFilter(PageQuery):
     """Which posts to list: everybody's published ones, or with another `status` one's own."""
 
     author: Username | None = None
     tag: Tag | None = None
-    status: Literal[Status, "any"] = "published"
+    status: ListedStatus = "published"
     published_after: Timestamp | None = None
     published_before: Timestamp | None = None
     fields: Literal["summary", "full"] = "summary"
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
     @model_validator(mode="after")
     def _bound_full_texts(self) -> Self:
@@ -98,7 +98,7 @@ class PostAuthor(Output):
     id: UUID
     username: str
     display_name: str
-    avatar_url: str | None
+    avatar_url: str | None = None
 
 
 class PostSummary(Output):
@@ -118,11 +118,11 @@ class PostSummary(Output):
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None
-    cover_url: str | None
-    likes_count: int
-    comments_count: int
-    liked: bool
-    bookmarked: bool
+    cover_url: str | None = None
+    likes_count: int = 0
+    comments_count: int = 0
+    liked: bool = False
+    bookmarked: bool = False
 
 
 class PostRead(PostSummary):

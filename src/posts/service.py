@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
@@ -17,10 +17,10 @@ from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug, slug_to_find
 from src.schemas import CANONICAL_UUID
 from src.sql.pool import Transaction
-from src.sql.statements import Statement
+from src.sql.statements import NewRow
 from src.users.models import User
 
-_insert_post = Statement(insert(Post))
+_new_post = NewRow(Post)
 
 
 async def create_post(
@@ -42,7 +42,7 @@ async def create_post(
         "published_at": now if data.status == "published" else None,
         "deleted_at": None,
     }
-    await _insert_post.run(transaction, post)
+    await _new_post.write(transaction, post)
     return post
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Self
 
 import asyncpg
+import orjson
 from asyncpg.prepared_stmt import PreparedStatement
 
 from src.exceptions import DatabaseUnavailableError, OverloadedError
@@ -39,7 +40,7 @@ class Connection:
         statement = self._statements.get(sql)
         if statement is None:
             if len(self._statements) >= MAX_PREPARED:
-                self.forget_statements()
+                del self._statements[next(iter(self._statements))]  # the oldest
             statement = self._statements[sql] = await self.driver.prepare(sql)
         return await statement.fetch(*arguments)
 
@@ -52,7 +53,7 @@ class Pool:
     """A pool that serves its waiters in the order they came.
 
     A released connection is handed to the longest waiter directly, so nobody overtakes: the slowest
-    request under load stays near the median. uuid columns come back as strings, ready for JSON.
+    request under load stays near the median. jsonb comes back decoded.
     Who waits for longer than `wait_seconds` is turned away, and a connection that is in use for
     longer than `use_seconds` is closed: one timer sees to both, since one for each statement would
     cost a tenth of what the statement does.
@@ -166,7 +167,9 @@ class Pool:
         try:
             async with asyncio.timeout(self._use_seconds):
                 driver = await self._connect()
-                await driver.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
+                await driver.set_type_codec(
+                    "jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads
+                )
         except BaseException as error:
             self._open -= 1
             self._wake_next()

@@ -1,9 +1,10 @@
 """Shapes: which fields a document has, and where in a row or an entity their values are."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import asyncpg
+from pydantic import BaseModel
 from sqlalchemy.sql import SQLColumnExpression
 
 Column: TypeAlias = SQLColumnExpression[Any]
@@ -20,6 +21,7 @@ class Shape:
     """
 
     def __init__(self, fields: Mapping[str, Column | Constant | Fields]) -> None:
+        self.fields = dict(fields)
         own = {name: value for name, value in fields.items() if not isinstance(value, dict)}
         self._own = _Object(own)
         self._objects = {
@@ -27,6 +29,32 @@ class Shape:
         }
         self.columns: list[Column] = []
         self.of_row: Callable[[asyncpg.Record], Document] = self._compile()
+
+    @classmethod
+    def of(cls, schema: type[BaseModel], entity: type[Any], **given: Column | type[Any]) -> "Shape":
+        """The shape of a schema: a field is the entity's attribute of that name.
+
+        A field with a default is that constant. What is `given` is another column, or the entity of
+        a nested schema.
+
+        Raises:
+            AttributeError: the entity has no attribute of a field's name.
+        """
+        fields: dict[str, Column | Constant | Fields] = {}
+        for name, field in schema.model_fields.items():
+            source = given.pop(name, None)
+            if isinstance(source, type):
+                nested = cls.of(cast("type[BaseModel]", field.annotation), source)
+                fields[name] = cast("Fields", nested.fields)
+            elif source is not None:
+                fields[name] = source
+            elif field.is_required():
+                fields[name] = getattr(entity, name)
+            else:
+                fields[name] = field.get_default(call_default_factory=True)
+        if given:
+            raise AttributeError(f"{schema.__name__} has no {', '.join(given)}")
+        return cls(fields)
 
     def of_values(self, values: Mapping[str, Any], **objects: Mapping[str, Any]) -> Document:
         """The document of values just written; the nested objects' values are given by name."""

@@ -1,6 +1,7 @@
 """Users over HTTP."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import TypeAdapter, ValidationError
@@ -88,6 +89,6 @@ async def read_user(
     """A user's public profile by his username; his account by the id, with `users:manage`."""
     if CANONICAL_UUID.fullmatch(user):
         require(viewer, "users:manage")
-        account = await service.read_managed(reads, user)
+        account = await service.read_managed(reads, UUID(user))
         return versioned(request, account, account["version"])
     return DocumentResponse(await service.read_profile(reads, user))

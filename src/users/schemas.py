@@ -94,7 +94,7 @@ class UserRead(Output):
     locale: Locale
     roles: list[str]
     mfa_enabled: bool
-    avatar_url: str | None
+    avatar_url: str | None = None
     posts_count: int
     version: int
     created_at: datetime
@@ -118,11 +118,11 @@ class UserProfile(Output):
     username: str
     display_name: str
     bio: str
-    avatar_url: str | None
+    avatar_url: str | None = None
     posts_count: int
-    followers_count: int
-    following_count: int
-    following: bool
+    followers_count: int = 0
+    following_count: int = 0
+    following: bool = False
     created_at: datetime
 
 

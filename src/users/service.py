@@ -3,7 +3,6 @@
 import secrets
 from uuid import UUID
 
-from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
@@ -11,54 +10,31 @@ from src.config import Settings
 from src.exceptions import NotFoundError
 from src.http.responses import IfMatch
 from src.sql.pool import Pool
-from src.sql.shapes import Column, Constant, Document, Fields, Shape
-from src.sql.statements import Read
+from src.sql.shapes import Document, Shape
+from src.sql.statements import Rows, read
 from src.users.exceptions import UsernameReservedError
 from src.users.models import User
-from src.users.schemas import UserUpdate
+from src.users.schemas import ManagedUser, UserProfile, UserRead, UserUpdate
 from src.users.usernames import hold, is_reserved, require_not_held
 from src.validation.text import ascii_words
 
-_COMMON: dict[str, Column | Constant | Fields] = {
-    "id": User.id,
-    "username": User.username,
-    "display_name": User.display_name,
-    "bio": User.bio,
-    "avatar_url": None,
-    "posts_count": User.posts_count,
-    "created_at": User.created_at,
-}
-PROFILE = Shape(
-    _COMMON
-    | {
-        # True while no feature lets one follow another; clients may rely on them.
-        "followers_count": 0,
-        "following_count": 0,
-        "following": False,
-    }
-)
-_ACCOUNT: dict[str, Column | Constant | Fields] = _COMMON | {
-    "email": User.email,
-    "requested_username": User.requested_username,
-    "email_verified": User.email_verified_at.is_not(None),
-    "email_undeliverable_at": User.email_undeliverable_at,
-    "locale": User.locale,
-    "roles": User.roles,
-    "mfa_enabled": User.mfa_enabled,
-    "version": User.version,
-    "updated_at": User.updated_at,
-}
-ACCOUNT = Shape(_ACCOUNT)
-MANAGED = Shape(_ACCOUNT | {"is_active": User.is_active, "last_sign_in_at": User.last_sign_in_at})
-
-_profile_by_username = Read(
-    PROFILE,
-    lambda rows: rows.where(User.username == bindparam("username"), User.is_active),
-)
-_managed_by_id = Read(MANAGED, lambda rows: rows.where(User.id == bindparam("user_id")))
+PROFILE = Shape.of(UserProfile, User)
+EMAIL_VERIFIED = User.email_verified_at.is_not(None)
+ACCOUNT = Shape.of(UserRead, User, email_verified=EMAIL_VERIFIED)
+MANAGED = Shape.of(ManagedUser, User, email_verified=EMAIL_VERIFIED)
 
 
-async def read_managed(reads: Pool, user_id: str) -> Document:
+@read(PROFILE)
+def _profile_by_username(rows: Rows, username: str) -> Rows:
+    return rows.where(User.username == username, User.is_active)
+
+
+@read(MANAGED)
+def _managed_by_id(rows: Rows, user_id: UUID) -> Rows:
+    return rows.where(User.id == user_id)
+
+
+async def read_managed(reads: Pool, user_id: UUID) -> Document:
     """A user's account for those who manage users, whether it is active or not.
 
     Raises:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, or_, select
+from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.sql.pool import Pool
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 from src.users.exceptions import UsernameTakenError
 from src.users.models import HeldUsername, User
 
@@ -33,15 +32,18 @@ def _undivided(username: str) -> str:
 _RESERVED = frozenset(
     _undivided(line) for line in _FILE.read_text().splitlines() if line and not line.startswith("#")
 )
-_owner = Read(
-    Shape({"id": User.id}), lambda rows: rows.where(User.username == bindparam("username"))
-)
-_hold = Read(
-    Shape({"held_until": HeldUsername.held_until}),
-    lambda rows: rows.where(
-        HeldUsername.digest == bindparam("digest"), HeldUsername.held_until > bindparam("now")
-    ),
-)
+
+
+@Query
+def _owner(username: str) -> Select[UUID]:
+    return select(User.id).where(User.username == username)
+
+
+@Query
+def _hold(digest: bytes, now: datetime) -> Select[datetime]:
+    return select(HeldUsername.held_until).where(
+        HeldUsername.digest == digest, HeldUsername.held_until > now
+    )
 
 
 def is_reserved(username: str, more: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from src.ids import uuid7
-from src.pagination import decode_cursor, encode_cursor
+from src.sql.listing import decode_cursor, encode_cursor
 from tests.conftest import execute
 from tests.support import Account, Accounts, FrozenClock, problem_of
 

@@ -8,7 +8,7 @@ import hmac
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
-from sqlalchemy import bindparam
+from sqlalchemy import Select, select
 
 from src.auth.clients.token_request import PUBLIC_CLIENT_ID, TokenRequest
 from src.auth.exceptions import (
@@ -20,13 +20,12 @@ from src.auth.exceptions import (
 from src.auth.models import OAuthClient
 from src.auth.tokens.opaque_tokens import secret_digest
 from src.sql.pool import Pool
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 
-_client_by_id = Read(
-    Shape({"secret_hash": OAuthClient.secret_hash, "scope": OAuthClient.scope}),
-    lambda rows: rows.where(OAuthClient.id == bindparam("client_id")),
-)
+
+@Query
+def _client_by_id(client_id: str) -> Select[bytes, str]:
+    return select(OAuthClient.secret_hash, OAuthClient.scope).where(OAuthClient.id == client_id)
 
 
 class Client(NamedTuple):
@@ -51,10 +50,10 @@ async def authenticate_client(reads: Pool, request: TokenRequest) -> Client:
         client_id, secret = _basic_credentials(request.authorization)
     if client_id in {"", PUBLIC_CLIENT_ID} and not secret:
         return PUBLIC_CLIENT
-    client = await _client_by_id.first(reads, client_id=client_id)
-    if client is None or not hmac.compare_digest(client["secret_hash"], secret_digest(secret)):
+    secret_hash, scope = await _client_by_id.first(reads, client_id=client_id) or (b"", "")
+    if not hmac.compare_digest(secret_hash, secret_digest(secret)):
         raise _refusal(request)
-    return Client(client_id, frozenset(client["scope"].split()))
+    return Client(client_id, frozenset(scope.split()))
 
 
 def require_scope(client: Client, scope: str, request: TokenRequest) -> None:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    bindparam,
+    Select,
     case,
     cast,
     delete,
@@ -35,24 +35,19 @@ from src.clock import Clock, elapsed
 from src.config import Settings
 from src.database import Database
 from src.http.peer import counted_networks
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 
 FORGOTTEN_AFTER = timedelta(days=1)
 # After so long an address has one failure less: people behind one mistype every day.
 LEAK = timedelta(minutes=1)
 MAX_DOUBLINGS = 30
 
-_counts = Read(
-    Shape(
-        {
-            "key": FailureCount.key,
-            "count": FailureCount.count,
-            "last_at": FailureCount.last_at,
-        }
-    ),
-    lambda rows: rows.where(FailureCount.key == func.any(bindparam("keys"))),
-)
+
+@Query
+def _counts(keys: list[bytes]) -> Select[bytes, int, datetime]:
+    return select(FailureCount.key, FailureCount.count, FailureCount.last_at).where(
+        FailureCount.key == func.any(keys)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,7 @@ class Backoff:
             TooManyFailuresError: one of them has to wait.
         """
         rows = await _counts.all(self._database.reads, keys=[one.key for one in guessers])
-        self._refuse_waiting(guessers, {row["key"]: (row["count"], row["last_at"]) for row in rows})
+        self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in rows})
 
     async def failed(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
         """Count a failure, in an independent transaction, since the request fails.

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 
 from src.auth.exceptions import (
     InvalidMfaCodeError,
@@ -33,27 +33,29 @@ from src.auth.tokens.opaque_tokens import secret_digest
 from src.exceptions import NotFoundError
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Read
+from src.sql.statements import Rows, read
 from src.users.models import User
 
 logger = logging.getLogger(__name__)
 
-_state = Read(
-    Shape(
-        {
-            "totp_enabled": User.mfa_enabled,
-            "confirmed_at": TotpFactor.confirmed_at,
-            "recovery_codes_left": select(func.count())
-            .where(RecoveryCode.user_id == User.id)
-            .scalar_subquery(),
-        }
-    ),
-    lambda rows: (
+MFA = Shape(
+    {
+        "totp_enabled": User.mfa_enabled,
+        "confirmed_at": TotpFactor.confirmed_at,
+        "recovery_codes_left": select(func.count())
+        .where(RecoveryCode.user_id == User.id)
+        .scalar_subquery(),
+    }
+)
+
+
+@read(MFA)
+def _state(rows: Rows, user_id: UUID) -> Rows:
+    return (
         rows.select_from(User)
         .outerjoin(TotpFactor, TotpFactor.user_id == User.id)
-        .where(User.id == bindparam("user_id"))
-    ),
-)
+        .where(User.id == user_id)
+    )
 
 
 async def read_state(reads: Pool, user_id: UUID) -> Document:

@@ -1,8 +1,7 @@
 """Token introspection (RFC 7662): whose a token is, and what it is worth at this moment."""
 
 from datetime import datetime
-
-from sqlalchemy import bindparam
+from uuid import UUID
 
 from src.access.permissions import kept, scopes_of
 from src.access.principals import InvalidTokenError
@@ -11,36 +10,38 @@ from src.auth.sessions.service import gets_newest
 from src.auth.tokens.opaque_tokens import ParsedToken, parse
 from src.auth.tools import AuthTools
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Read
+from src.sql.statements import Rows, read
 from src.users.models import User
 
 NOT_VALID: Document = {"active": False}
 
-_living_session = Read(
-    Shape(
-        {
-            "user_id": Session.user_id,
-            "username": User.username,
-            "roles": User.roles,
-            "client_id": Session.client_id,
-            "scope": Session.scope,
-            "refresh_salt": Session.refresh_salt,
-            "refresh_generation": Session.refresh_generation,
-            "refreshed_at": Session.refreshed_at,
-            "earlier_refreshes": Session.earlier_refreshes,
-            "idle_expires_at": Session.idle_expires_at,
-            "expires_at": Session.expires_at,
-        }
-    ),
-    lambda rows: rows.where(
-        Session.id == bindparam("session_id"),
+SESSION = Shape(
+    {
+        "user_id": Session.user_id,
+        "username": User.username,
+        "roles": User.roles,
+        "client_id": Session.client_id,
+        "scope": Session.scope,
+        "refresh_salt": Session.refresh_salt,
+        "refresh_generation": Session.refresh_generation,
+        "refreshed_at": Session.refreshed_at,
+        "earlier_refreshes": Session.earlier_refreshes,
+        "idle_expires_at": Session.idle_expires_at,
+        "expires_at": Session.expires_at,
+    }
+)
+
+
+@read(SESSION)
+def _living_session(rows: Rows, session_id: UUID, now: datetime) -> Rows:
+    return rows.where(
+        Session.id == session_id,
         Session.ended_at.is_(None),
-        Session.idle_expires_at > bindparam("now"),
-        Session.expires_at > bindparam("now"),
+        Session.idle_expires_at > now,
+        Session.expires_at > now,
         Session.user_id == User.id,
         User.is_active,
-    ),
-)
+    )
 
 
 class IntrospectionService:

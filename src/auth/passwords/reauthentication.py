@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam
+from sqlalchemy import Select, select
 
 from src.auth.exceptions import WrongPasswordError
 from src.auth.flows import Flow
 from src.auth.guessing.backoff import Guesser
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 from src.users.locking import lock_user
 from src.users.models import User
 
-_active_account = Read(
-    Shape({"password_hash": User.password_hash}),
-    lambda rows: rows.where(User.id == bindparam("user_id"), User.is_active),
-)
+
+@Query
+def _hash_of_active(user_id: UUID) -> Select[str]:
+    return select(User.password_hash).where(User.id == user_id, User.is_active)
 
 
 class Reauthentication(Flow):
@@ -62,8 +61,8 @@ class Reauthentication(Flow):
         """
         while True:
             await self._backoff.check(guessers)
-            account = await _active_account.first(self._database.reads, user_id=user_id)
-            known_hash = account["password_hash"] if account else None
+            found = await _hash_of_active.first(self._database.reads, user_id=user_id)
+            known_hash = found[0] if found else None
             right, _ = await self._hasher.verify(password, known_hash)
             if not right:
                 await self._count_failure(user_id, guessers)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Select, delete, select
 
 from src.access.principals import SessionPrincipal
 from src.audit import log as audit
@@ -17,19 +17,18 @@ from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.passwords.rules import normalize_password
 from src.auth.sessions.service import SessionService, end
 from src.exceptions import InvalidInputError
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 from src.users.models import User
 from src.users.usernames import named
 
-_account_of_live_link = Read(
-    Shape({"id": User.id, "email": User.email}),
-    lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
-        EmailLink.id == bindparam("link_id"),
-        EmailLink.purpose == "reset",
-        EmailLink.expires_at > bindparam("now"),
-    ),
-)
+
+@Query
+def _account_of_live_link(link_id: UUID, now: datetime) -> Select[UUID, str]:
+    return (
+        select(User.id, User.email)
+        .join(EmailLink, EmailLink.user_id == User.id)
+        .where(EmailLink.id == link_id, EmailLink.purpose == "reset", EmailLink.expires_at > now)
+    )
 
 
 class PasswordService(Flow):
@@ -98,11 +97,10 @@ class PasswordService(Flow):
         account = await _account_of_live_link.first(self._database.reads, link_id=link_id, now=now)
         if account is None:
             raise InvalidLinkError
-        await self._tools.password_policy.require_good(
-            new_password, account["email"], "new_password"
-        )
+        user_id, email = account
+        await self._tools.password_policy.require_good(new_password, email, "new_password")
         password_hash = await self._hasher.hash(new_password)
-        user = await self._locked(UUID(account["id"]))
+        user = await self._locked(user_id)
         used = await self._session.scalar(
             delete(EmailLink)
             .where(EmailLink.id == link_id, EmailLink.expires_at > now)

@@ -7,7 +7,7 @@ cannot be prepared by somebody else for the owner of an address to confirm.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.access.principals import Principal
@@ -23,40 +23,43 @@ from src.auth.registration.email_change import EmailChangeService
 from src.auth.registration.schemas import EmailConfirm
 from src.auth.tokens.opaque_tokens import secret_digest
 from src.ids import uuid7
-from src.sql.shapes import Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.service import suggest_username
 from src.users.usernames import require_not_held
 
-_link = Read(
-    Shape({"user_id": EmailLink.user_id, "used_at": EmailLink.used_at}),
-    lambda rows: rows.where(
-        EmailLink.id == bindparam("link_id"),
-        EmailLink.purpose == "confirm",
-        EmailLink.expires_at > bindparam("now"),
-    ),
-)
-_account = Read(
-    Shape({"email": User.email, "password_hash": User.password_hash}),
-    lambda rows: rows.where(User.id == bindparam("user_id")),
-)
-_registration_by_secret = Read(
-    Shape({"id": Registration.id}),
-    lambda rows: rows.where(
-        Registration.user_id == bindparam("user_id"),
-        Registration.secret_hash == bindparam("secret_hash"),
-    ),
-)
-_other_registration_by_hash = Read(
-    Shape({"id": Registration.id}),
-    lambda rows: rows.where(
-        Registration.user_id == bindparam("user_id"),
-        Registration.opened_account.is_(False),
-        Registration.password_hash == bindparam("password_hash"),
-    ).order_by(Registration.id),
-)
+
+@Query
+def _link(link_id: UUID, now: datetime) -> Select[UUID, datetime | None]:
+    return select(EmailLink.user_id, EmailLink.used_at).where(
+        EmailLink.id == link_id, EmailLink.purpose == "confirm", EmailLink.expires_at > now
+    )
+
+
+@Query
+def _account(user_id: UUID) -> Select[str, str]:
+    return select(User.email, User.password_hash).where(User.id == user_id)
+
+
+@Query
+def _registration_by_secret(user_id: UUID, secret_hash: bytes) -> Select[UUID]:
+    return select(Registration.id).where(
+        Registration.user_id == user_id, Registration.secret_hash == secret_hash
+    )
+
+
+@Query
+def _other_registration_by_hash(user_id: UUID, password_hash: str) -> Select[UUID]:
+    return (
+        select(Registration.id)
+        .where(
+            Registration.user_id == user_id,
+            Registration.opened_account.is_(False),
+            Registration.password_hash == password_hash,
+        )
+        .order_by(Registration.id)
+    )
 
 
 class ConfirmationService(Flow):
@@ -120,9 +123,10 @@ class ConfirmationService(Flow):
         link = await _link.first(self._database.reads, link_id=link_id, now=now)
         if link is None:
             raise InvalidLinkError
-        if link["used_at"]:
+        user_id, used_at = link
+        if used_at:
             raise EmailAlreadyConfirmedError
-        return UUID(link["user_id"])
+        return user_id
 
     async def _proven_registration(self, user_id: UUID, data: EmailConfirm) -> UUID | None:
         """The registration that the proof fits, or None when it is the account's own password.
@@ -133,9 +137,10 @@ class ConfirmationService(Flow):
         account = await _account.first(self._database.reads, user_id=user_id)
         if account is None:
             raise InvalidLinkError
+        email, account_hash = account
         # Before the secret: that of a later registration would start the visitor's account over.
         if data.password:
-            right, _ = await self._hasher.verify(data.password, account["password_hash"])
+            right, _ = await self._hasher.verify(data.password, account_hash)
             if right:
                 return None
         if data.registration_secret:
@@ -145,15 +150,15 @@ class ConfirmationService(Flow):
                 secret_hash=secret_digest(data.registration_secret),
             )
             if found:
-                return UUID(found["id"])
+                return found[0]
         if data.password:
             # One hash, however many have registered the address.
-            password_hash = await self._hasher.hash_for(account["email"], data.password)
+            password_hash = await self._hasher.hash_for(email, data.password)
             found = await _other_registration_by_hash.first(
                 self._database.reads, user_id=user_id, password_hash=password_hash
             )
             if found:
-                return UUID(found["id"])
+                return found[0]
         raise ConfirmationProofRequiredError
 
     async def _registration(

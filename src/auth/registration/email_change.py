@@ -5,9 +5,10 @@ account's owner: somebody who gets the link of a mistyped address cannot make th
 """
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.access.principals import Principal, SessionPrincipal
@@ -25,27 +26,30 @@ from src.auth.models import EmailLink, Registration
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.registration.left_addresses import leave_address
 from src.exceptions import InvalidInputError
-from src.sql.shapes import Document, Shape
-from src.sql.statements import Read
+from src.sql.statements import Query
 from src.users.locking import lock_user
 from src.users.models import User
 
 MAX_REGISTRATIONS_MEANWHILE = 3
 
-_account_of_link = Read(
-    Shape(
-        {
-            "id": User.id,
-            "email": User.email,
-            "new_email": EmailLink.new_email,
-            "used_at": EmailLink.used_at,
-        }
-    ),
-    lambda rows: rows.join(EmailLink, EmailLink.user_id == User.id).where(
-        EmailLink.id == bindparam("link_id"),
-        EmailLink.expires_at > bindparam("now"),
-    ),
-)
+
+class _Account(NamedTuple):
+    """An account, and the address that it is to have."""
+
+    user_id: UUID
+    email: str
+    new_email: str | None
+
+
+@Query
+def _account_of_link(
+    link_id: UUID, now: datetime
+) -> Select[UUID, str, str | None, datetime | None]:
+    return (
+        select(User.id, User.email, EmailLink.new_email, EmailLink.used_at)
+        .join(EmailLink, EmailLink.user_id == User.id)
+        .where(EmailLink.id == link_id, EmailLink.expires_at > now)
+    )
 
 
 class EmailChangeService(Flow):
@@ -110,7 +114,7 @@ class EmailChangeService(Flow):
             raise InvalidLinkError
         await self._take_address(user.id, new_email, now)
         if not user.email_verified:
-            await leave_address(self._session, user.id, account["email"], now)
+            await leave_address(self._session, user.id, account.email, now)
         # With them, a registration of the old address could still claim this account.
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
         await self._session.execute(
@@ -118,35 +122,35 @@ class EmailChangeService(Flow):
         )
         await self._events.tell(self._session, "email.changed", user, also_to=new_email)
 
-    async def _account_of_link(self, link_id: UUID, now: datetime) -> Document:
-        account = await _account_of_link.first(self._database.reads, link_id=link_id, now=now)
-        if account is None:
+    async def _account_of_link(self, link_id: UUID, now: datetime) -> _Account:
+        found = await _account_of_link.first(self._database.reads, link_id=link_id, now=now)
+        if found is None:
             raise InvalidLinkError
-        if account["used_at"]:
+        user_id, email, new_email, used_at = found
+        if used_at:
             raise EmailAlreadyConfirmedError
-        return account
+        return _Account(user_id, email, new_email)
 
     async def _proven_user(
-        self, account: Document, password: str | None, caller: Principal | None
+        self, account: _Account, password: str | None, caller: Principal | None
     ) -> User:
         """The user, locked; a wrong password counts like one of signing in with the address."""
-        user_id = UUID(account["id"])
         if (
             caller
             and caller.session_id
-            and caller.user_id == user_id
+            and caller.user_id == account.user_id
             and "profile:write" in caller.scopes
         ):
-            user = await lock_user(self._session, user_id, taking=account["new_email"])
+            user = await lock_user(self._session, account.user_id, taking=account.new_email)
             if user is None:
                 raise InvalidLinkError
             return user
         if password is None:
             raise ConfirmationProofRequiredError
-        guessers = password_guessers(account["email"], self._events.peer.network, self._settings)
+        guessers = password_guessers(account.email, self._events.peer.network, self._settings)
         try:
             return await Reauthentication(self._auth).prove(
-                user_id, password, guessers, taking=account["new_email"]
+                account.user_id, password, guessers, taking=account.new_email
             )
         except WrongPasswordError:
             raise ConfirmationProofRequiredError from None

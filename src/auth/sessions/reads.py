@@ -1,63 +1,36 @@
 """The reads of sessions."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, tuple_
+from sqlalchemy import bindparam, func
 
-from src.access.principals import SessionPrincipal
 from src.auth.models import Session
-from src.pagination import MAX_LIMIT, decode_cursor
-from src.sql.pool import Pool
-from src.sql.shapes import Document, Shape
-from src.sql.statements import Read
+from src.auth.sessions.schemas import SessionRead
+from src.sql.listing import listing
+from src.sql.shapes import Shape
+from src.sql.statements import Rows
 
-SESSION = Shape(
-    {
-        "id": Session.id,
-        "device": Session.device,
-        "address": Session.address,
-        "client_id": Session.client_id,
-        "created_at": Session.created_at,
-        "last_used_at": Session.refreshed_at,
-        "expires_at": func.least(Session.idle_expires_at, Session.expires_at),
-        "current": Session.id == bindparam("current_id"),
-    }
+SESSION = Shape.of(
+    SessionRead,
+    Session,
+    last_used_at=Session.refreshed_at,
+    expires_at=func.least(Session.idle_expires_at, Session.expires_at),
+    current=Session.id == bindparam("current_id"),
 )
 
 
-def _living_sessions(*further: ColumnElement[bool]) -> Read:
-    return Read(
-        SESSION,
-        lambda rows: (
-            rows.where(
-                Session.user_id == bindparam("user_id"),
-                Session.ended_at.is_(None),
-                Session.idle_expires_at > bindparam("now"),
-                Session.expires_at > bindparam("now"),
-                *further,
-            )
-            .order_by(Session.created_at.desc(), Session.id.desc())
-            .limit(literal_column(str(MAX_LIMIT + 1)))
-        ),
+@listing(SESSION, by=Session.created_at)
+def living_sessions(
+    rows: Rows,
+    user_id: UUID,
+    current_id: UUID,  # noqa: ARG001 - in the shape
+    now: datetime,
+) -> Rows:
+    """The sessions of a user that have not ended; one is that of the request."""
+    return rows.where(
+        Session.user_id == user_id,
+        Session.ended_at.is_(None),
+        Session.idle_expires_at > now,
+        Session.expires_at > now,
     )
-
-
-_sessions = _living_sessions()
-_sessions_after = _living_sessions(
-    tuple_(Session.created_at, Session.id) < tuple_(bindparam("at"), bindparam("id"))
-)
-
-
-async def list_sessions(
-    reads: Pool, caller: SessionPrincipal, cursor: str | None, now: datetime
-) -> list[Document]:
-    """The caller's living sessions, newest first: more than any page has, if there are more.
-
-    Raises:
-        InvalidInputError: the cursor is not one of ours.
-    """
-    parameters = {"user_id": caller.user_id, "current_id": caller.session_id, "now": now}
-    if cursor is None:
-        return await _sessions.all(reads, **parameters)
-    at, row_id = decode_cursor(cursor)
-    return await _sessions_after.all(reads, **parameters, at=at, id=row_id)

@@ -13,12 +13,12 @@ from src.access.principals import (
 )
 from src.auth.clients.service import PUBLIC_CLIENT
 from src.auth.dependencies import AuthDep
-from src.auth.sessions.reads import list_sessions
-from src.auth.sessions.schemas import SessionFilter, SessionRead, SignOut
+from src.auth.sessions.reads import living_sessions
+from src.auth.sessions.schemas import SessionRead, SignOut
 from src.database import ReadsDep
 from src.dependencies import ClockDep
 from src.exceptions import AppError
-from src.pagination import page_response
+from src.pagination import PageQuery, page_response
 from src.schemas import Id, Page
 from src.users.dependencies import AccountReader, AccountWriter
 
@@ -56,13 +56,20 @@ async def sign_out(
 async def read_sessions(
     request: Request,
     caller: AccountReader,
-    which: Annotated[SessionFilter, Query()],
+    which: Annotated[PageQuery, Query()],
     reads: ReadsDep,
     clock: ClockDep,
 ) -> Response:
     """One's own sessions that have not ended, newest first."""
-    rows = await list_sessions(reads, caller, which.cursor, clock.now())
-    return page_response(request, rows, which.limit, "created_at")
+    listed = await living_sessions.page(
+        reads,
+        which.limit,
+        which.cursor,
+        user_id=caller.user_id,
+        current_id=caller.session_id,
+        now=clock.now(),
+    )
+    return page_response(request, listed, which.limit)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, response_class=Response)

@@ -8,7 +8,6 @@ from pydantic import (
     Field,
 )
 
-from src.pagination import DEFAULT_LIMIT, Cursor, Limit
 from src.schemas import Input, Output
 
 
@@ -36,10 +35,3 @@ class SessionRead(Output):
     last_used_at: Annotated[datetime, Field(description="When it was last refreshed")]
     expires_at: Annotated[datetime, Field(description="When it ends unless it is refreshed")]
     current: Annotated[bool, Field(description="Whether it is the one of this request")]
-
-
-class SessionFilter(Input):
-    """A page of one's sessions."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None

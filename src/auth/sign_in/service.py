@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from src.access.permissions import SCOPES, scope_names, scopes_of
 from src.audit import log as audit
@@ -29,26 +29,19 @@ from src.auth.sessions.service import SessionService
 from src.auth.sign_in.devices import DEVICE_LIFETIME
 from src.auth.tokens.opaque_tokens import parse
 from src.ids import uuid7
-from src.sql.shapes import Document, Shape
-from src.sql.statements import Read
+from src.sql.shapes import Document
+from src.sql.statements import Query
 from src.users.emails import normalize_email
 from src.users.models import User
 from src.users.service import ACCOUNT
 
-_user_to_sign_in = Read(
-    Shape(
-        {
-            "id": User.id,
-            "password_hash": User.password_hash,
-            "device_generation": User.device_generation,
-            "is_active": User.is_active,
-        }
-    ),
-    # No username has an @, and every address has one.
-    lambda rows: rows.where(
-        or_(User.email == bindparam("login"), User.username == bindparam("login"))
-    ),
-)
+
+@Query
+def _user_to_sign_in(login: str) -> Select[UUID, str, int, bool]:
+    return select(User.id, User.password_hash, User.device_generation, User.is_active).where(
+        # No username has an @, and every address has one.
+        or_(User.email == login, User.username == login)
+    )
 
 
 class SignedIn(NamedTuple):
@@ -185,20 +178,19 @@ class SignInService(Flow):
         """
         while True:
             found = await _user_to_sign_in.first(self._database.reads, login=login)
-            user_id, known_hash, generation, device_id = None, None, 0, None
-            if found:
-                user_id, known_hash = UUID(found["id"]), found["password_hash"]
-                generation = found["device_generation"]
+            user_id, known_hash, generation, is_active = found or (None, None, 0, False)
+            device_id = None
+            if user_id and known_hash:
                 salt = _device_salt(user_id, known_hash, generation)
                 device_id = self._known_device(device_tokens, salt)
             guessers = self._guessers(login, device_id)
             await self._backoff.check(guessers)
             right, new_hash = await self._hasher.verify(password, known_hash)
-            if found is None or user_id is None or not right or not found["is_active"]:
+            if not (user_id and known_hash and right and is_active):
                 await self._count_failure(guessers, user_id)
                 raise InvalidGrantError
             if new_hash:
-                known_hash = await self._upgrade_hash(user_id, found["password_hash"], new_hash)
+                known_hash = await self._upgrade_hash(user_id, known_hash, new_hash)
             user = await self._locked(user_id)
             if (user.password_hash, user.device_generation) == (known_hash, generation):
                 # Before anything tells that the password is right: other guesses may have been

@@ -5,32 +5,30 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam
-
 from src.access.permissions import PERMISSIONS, scopes_of
 from src.access.principals import InvalidTokenError, Principal
 from src.auth.models import Session
 from src.auth.tokens.access_tokens import AccessTokens
 from src.clock import Clock
 from src.database import Database
-from src.sql.statements import Read
+from src.sql.statements import Rows, read
 from src.users.models import User
 from src.users.service import ACCOUNT
 
 MAX_REMEMBERED_TOKENS = 10_000
 
-_user_of_living_session = Read(
-    ACCOUNT,
-    lambda rows: rows.join(Session, Session.user_id == User.id).where(
+
+@read(ACCOUNT)
+def _user_of_living_session(rows: Rows, session_id: UUID, now: datetime) -> Rows:
+    return rows.join(Session, Session.user_id == User.id).where(
         # Whose it is, is compared afterwards: by a condition on the user, PostgreSQL may go through
         # all his sessions instead of looking up one.
-        Session.id == bindparam("session_id"),
+        Session.id == session_id,
         Session.ended_at.is_(None),
-        Session.idle_expires_at > bindparam("now"),
-        Session.expires_at > bindparam("now"),
+        Session.idle_expires_at > now,
+        Session.expires_at > now,
         User.is_active,
-    ),
-)
+    )
 
 
 class _TokenOf(NamedTuple):
@@ -71,7 +69,7 @@ class SessionAuthenticator:
             session_id=token_of.session_id,
             now=now,
         )
-        if user is None or user["id"] != str(token_of.user_id):
+        if user is None or user["id"] != token_of.user_id:
             raise InvalidTokenError
         scopes = token_of.scopes
         if token_of.needs_role:  # a role may have been taken since

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, or_, text, update
+from sqlalchemy import or_, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +23,7 @@ from src.auth.tokens.jwt import CLOCK_SKEW, Key
 from src.config import Settings, new_private_key
 from src.database import Database
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Read
+from src.sql.statements import Rows, read
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +37,27 @@ UNKNOWN_KID_AFTER = timedelta(seconds=1)
 RELOAD_MARGIN = 2 * RELOAD_AFTER
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
-_stored_keys = Read(
-    Shape(
-        {
-            "kid": SigningKey.kid,
-            "public_key": SigningKey.public_key,
-            "encrypted_private_key": SigningKey.encrypted_private_key,
-            "created_at": SigningKey.created_at,
-            "signs_from": SigningKey.signs_from,
-            "retired_at": SigningKey.retired_at,
-        }
-    ),
-    lambda rows: rows.where(
+STORED_KEY = Shape(
+    {
+        "kid": SigningKey.kid,
+        "public_key": SigningKey.public_key,
+        "encrypted_private_key": SigningKey.encrypted_private_key,
+        "created_at": SigningKey.created_at,
+        "signs_from": SigningKey.signs_from,
+        "retired_at": SigningKey.retired_at,
+    }
+)
+
+
+@read(STORED_KEY)
+def _stored_keys(rows: Rows, now: datetime, first_kid: str) -> Rows:
+    return rows.where(
         or_(
             SigningKey.retired_at.is_(None),
-            SigningKey.retired_at > bindparam("now"),
-            SigningKey.kid == bindparam("first_kid"),
+            SigningKey.retired_at > now,
+            SigningKey.kid == first_kid,
         )
-    ).order_by(SigningKey.created_at.desc()),
-)
+    ).order_by(SigningKey.created_at.desc())
 
 
 class KeySet(NamedTuple):
