@@ -61,7 +61,7 @@ class Timestamped:
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
 
 
-class Session(AsyncSession):
+class DatabaseSession(AsyncSession):
     """A session whose transaction runs compiled statements, too (`src.sql.statements.Runner`)."""
 
     async def fetch(
@@ -87,7 +87,7 @@ class Database:
 
     url: str
     engine: AsyncEngine
-    sessions: async_sessionmaker[Session]
+    sessions: async_sessionmaker[DatabaseSession]
     reads: Pool
     writes: Pool
 
@@ -126,7 +126,7 @@ class Database:
         return cls(
             url=url,
             engine=engine,
-            sessions=async_sessionmaker(engine, class_=Session, expire_on_commit=False),
+            sessions=async_sessionmaker(engine, class_=DatabaseSession, expire_on_commit=False),
             reads=pool(settings.read_pool_size),
             writes=pool(settings.database_pool_size),
         )
@@ -152,7 +152,7 @@ class Database:
             pass
 
     @asynccontextmanager
-    async def independent_transaction(self) -> AsyncIterator[Session]:
+    async def independent_transaction(self) -> AsyncIterator[DatabaseSession]:
         """A transaction of its own, committed at the end of the block.
 
         For what must outlive the request's rollback: attempt counters, throttles, revocations.
@@ -234,7 +234,7 @@ async def get_reads(request: Request) -> Pool:
     return reads
 
 
-async def get_session(request: Request) -> AsyncIterator[Session]:
+async def get_session(request: Request) -> AsyncIterator[DatabaseSession]:
     """The request's session: one transaction, committed before the response is sent.
 
     An error in the endpoint rolls it back. No connection is held until the first statement.
@@ -256,5 +256,5 @@ async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
 DatabaseDep = Annotated[Database, Depends(get_database)]
 ReadsDep = Annotated[Pool, Depends(get_reads)]
 # scope="function": the code after `yield` runs before the response, so a failed commit is an error.
-SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+SessionDep = Annotated[DatabaseSession, Depends(get_session, scope="function")]
 TransactionDep = Annotated[Transaction, Depends(get_transaction, scope="function")]

@@ -273,7 +273,7 @@ async def world(app: FastAPI, client: httpx.AsyncClient, accounts: Accounts) -> 
         )
         for user in (ann, bob):
             user_id = UUID(user.id)
-            audit.record(
+            await audit.record(
                 session,
                 "test",
                 at=now,

@@ -7,7 +7,6 @@ import sys
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import ADMIN
 from src.audit import log as audit
@@ -17,6 +16,7 @@ from src.auth.schemas import Password
 from src.auth.security_events import SecurityNotice, security_notice
 from src.clock import Clock
 from src.config import Settings
+from src.database import DatabaseSession
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
 from src.users.exceptions import UsernameTakenError
@@ -38,7 +38,7 @@ def describe_create_admin(parser: argparse.ArgumentParser) -> None:
 
 
 async def create_admin(
-    session: AsyncSession, settings: Settings, clock: Clock, *, email: str, username: str | None
+    session: DatabaseSession, settings: Settings, clock: Clock, *, email: str, username: str | None
 ) -> str:
     """Make a confirmed user with the role, or give it to a confirmed user.
 
@@ -71,12 +71,14 @@ async def create_admin(
         updated_at=now,
     )
     session.add(user)
-    audit.record(session, "account.created", at=now, peer=None, user_id=user.id, roles=user.roles)
+    await audit.record(
+        session, "account.created", at=now, peer=None, user_id=user.id, roles=user.roles
+    )
     await session.flush()
     return f"{email} is an administrator, with the username {username}."
 
 
-async def _give_role(session: AsyncSession, clock: Clock, user: User) -> str:
+async def _give_role(session: DatabaseSession, clock: Clock, user: User) -> str:
     if not user.email_verified:
         raise ConflictError(f"{user.email} is registered but not confirmed: confirm it first.")
     if not user.is_active:
@@ -86,7 +88,7 @@ async def _give_role(session: AsyncSession, clock: Clock, user: User) -> str:
     now, before = clock.now(), user.roles
     user.roles = sorted({*before, ADMIN})
     user.updated_at = now
-    audit.record(
+    await audit.record(
         session,
         "roles.changed",
         at=now,

@@ -1,16 +1,19 @@
 """Adding to the audit log."""
 
+import json
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from src.audit.models import AuditEntry
 from src.http.peer import Peer
+from src.ids import uuid7
+from src.sql.statements import NewRow, Runner
+
+_new_entry = NewRow(AuditEntry)
 
 
-def record(
-    session: AsyncSession,
+async def record(
+    work: Runner,
     action: str,
     *,
     at: datetime,
@@ -19,19 +22,21 @@ def record(
     user_id: UUID | None = None,
     **details: object,
 ) -> None:
-    """Add an entry to the session's transaction. `peer` is None for the command line.
+    """Add an entry to the caller's transaction or session. `peer` is None for the command line.
 
     What must be recorded although the request fails goes into an independent transaction. Details
     hold no password, token or address of mail.
     """
-    session.add(
-        AuditEntry(
-            at=at,
-            action=action,
-            actor_id=actor_id,
-            user_id=user_id,
-            address=peer.address if peer else None,
-            device=peer.device if peer else "command line",
-            details=details,
-        )
+    await _new_entry.write(
+        work,
+        {
+            "id": uuid7(),
+            "at": at,
+            "action": action,
+            "actor_id": actor_id,
+            "user_id": user_id,
+            "address": peer.address if peer else None,
+            "device": peer.device if peer else "command line",
+            "details": json.dumps(details),
+        },
     )

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import CLIENT_SCOPES, SCOPES
 from src.audit import log as audit
@@ -17,6 +16,7 @@ from src.auth.tokens.opaque_tokens import secret_digest
 from src.auth.tokens.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate, states
 from src.clock import Clock
 from src.config import Settings
+from src.database import DatabaseSession
 from src.exceptions import NotFoundError
 from src.ids import uuid7
 from src.schemas import Text
@@ -71,7 +71,7 @@ def describe_clients(parser: argparse.ArgumentParser) -> None:
 
 
 async def rotate_keys(
-    session: AsyncSession, settings: Settings, clock: Clock, *, at_once: bool, revoke_old: bool
+    session: DatabaseSession, settings: Settings, clock: Clock, *, at_once: bool, revoke_old: bool
 ) -> str:
     """Make a new signing key."""
     kid = await rotate(session, settings, clock.now(), at_once=at_once, revoke_old=revoke_old)
@@ -82,7 +82,7 @@ async def rotate_keys(
     return f"{kid} signs {when} from now. Older tokens hold until they expire."
 
 
-async def list_keys(session: AsyncSession, settings: Settings, clock: Clock) -> str:
+async def list_keys(session: DatabaseSession, settings: Settings, clock: Clock) -> str:
     """List the signing keys, the newest first."""
     now = clock.now()
     keys = list(await session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc())))
@@ -93,7 +93,7 @@ async def list_keys(session: AsyncSession, settings: Settings, clock: Clock) -> 
 
 
 async def add_client(
-    session: AsyncSession, _: Settings, clock: Clock, *, name: str, scopes: list[str]
+    session: DatabaseSession, _: Settings, clock: Clock, *, name: str, scopes: list[str]
 ) -> str:
     """Make a client."""
     client_id, secret = str(uuid7()), secrets.token_urlsafe(32)
@@ -107,7 +107,7 @@ async def add_client(
             created_at=clock.now(),
         )
     )
-    audit.record(
+    await audit.record(
         session,
         "client.added",
         at=clock.now(),
@@ -119,13 +119,15 @@ async def add_client(
     return f"client_id={client_id}\nclient_secret={secret}"
 
 
-async def list_clients(session: AsyncSession, _: Settings, __: Clock) -> str:
+async def list_clients(session: DatabaseSession, _: Settings, __: Clock) -> str:
     """List the clients."""
     clients = await session.scalars(select(OAuthClient).order_by(OAuthClient.created_at))
     return "\n".join(f"{client.id}  {client.name}  ({client.scope})" for client in clients)
 
 
-async def remove_client(session: AsyncSession, _: Settings, clock: Clock, *, client_id: str) -> str:
+async def remove_client(
+    session: DatabaseSession, _: Settings, clock: Clock, *, client_id: str
+) -> str:
     """Remove a client, and end the sessions that belong to it.
 
     Raises:
@@ -137,7 +139,7 @@ async def remove_client(session: AsyncSession, _: Settings, clock: Clock, *, cli
     if name is None:
         raise NotFoundError(f"There is no client {client_id}")
     ended = await end(session, clock.now(), "client_removed", Session.client_id == client_id)
-    audit.record(
+    await audit.record(
         session, "client.removed", at=clock.now(), peer=None, client_id=client_id, name=name
     )
     return f"{name} is removed, and {len(ended)} of its sessions ended."

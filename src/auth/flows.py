@@ -1,16 +1,15 @@
 """What the services of accounts have in common."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from src.auth.security_events import SecurityEvents
 from src.auth.tools import AuthTools
+from src.database import DatabaseSession
 from src.http.peer import Peer
 
 
 class AuthContext:
     """One request that has to do with accounts: its transaction, and who is at the other end."""
 
-    def __init__(self, tools: AuthTools, session: AsyncSession, peer: Peer) -> None:
+    def __init__(self, tools: AuthTools, session: DatabaseSession, peer: Peer) -> None:
         self.tools = tools
         self.session = session
         self.peer = peer

@@ -5,14 +5,15 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.audit import log as audit
 from src.auth.guessing.throttles import count_attempt
 from src.auth.tokens.links import forgot_password_url
 from src.clock import Clock
+from src.database import DatabaseSession
 from src.http.peer import Peer
 from src.jobs.tasks import JobContext, Task
+from src.sql.statements import Runner
 from src.users.mails import send_mail
 from src.users.models import User
 
@@ -77,18 +78,18 @@ class SecurityEvents:
         self.peer = peer
         self._clock = clock
 
-    def record(
+    async def record(
         self,
-        session: AsyncSession,
+        work: Runner,
         action: str,
         user_id: UUID | None,
         *,
         by: UUID | None = None,
         **details: object,
     ) -> None:
-        """Write into the audit log, in the session's transaction; done `by` the user or another."""
-        audit.record(
-            session,
+        """Write into the audit log, in the caller's transaction; done `by` the user or another."""
+        await audit.record(
+            work,
             action,
             at=self._clock.now(),
             peer=self.peer,
@@ -99,7 +100,7 @@ class SecurityEvents:
 
     async def tell(
         self,
-        session: AsyncSession,
+        session: DatabaseSession,
         notice: Notice,
         user: User,
         *,
@@ -115,7 +116,7 @@ class SecurityEvents:
         confirmed may be a stranger's, and the same news all day long would hide other news: such
         mails are not sent.
         """
-        self.record(session, notice, user.id, by=by, **details)
+        await self.record(session, notice, user.id, by=by, **details)
         if not user.email_verified:
             return
         count, _ = await count_attempt(session, f"{notice}:{user.id}", self._clock.now())

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, delete, exists, inspect, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.guessing.backoff import FORGOTTEN_AFTER
 from src.auth.guessing.throttles import count_attempt
@@ -15,7 +14,7 @@ from src.auth.models import EmailLink, FailureCount, Registration, Session, Thro
 from src.auth.security_events import security_notice
 from src.auth.tokens.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.config import Settings
-from src.database import Base
+from src.database import Base, DatabaseSession
 from src.ids import uuid7
 from src.jobs.tasks import JobContext, Schedule, Task
 from src.users.mails import send_mail
@@ -50,7 +49,7 @@ class AlreadyRegistered(BaseModel):
 
 
 async def send_link(
-    session: AsyncSession,
+    session: DatabaseSession,
     settings: Settings,
     user_id: UUID,
     locale: str,
@@ -76,7 +75,7 @@ async def send_link(
     await mail_link.enqueue(session, MailLink(link_id=link.id))
 
 
-async def mail_no_link(session: AsyncSession) -> None:
+async def mail_no_link(session: DatabaseSession) -> None:
     """Do for an address without a link what is done for one with a link, but the mail."""
     await mail_link.enqueue(session, MailLink(link_id=uuid7()))
 
@@ -139,7 +138,7 @@ async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
 
 
 async def may_mail(
-    session: AsyncSession, settings: Settings, what: str, user_id: UUID, now: datetime
+    session: DatabaseSession, settings: Settings, what: str, user_id: UUID, now: datetime
 ) -> bool:
     """Count one more mail of a kind to an account, however its address was come by.
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from src.access.encryption import SecretBox
 from src.auth.guessing.backoff import Backoff
 from src.auth.passwords.hashing import PasswordHasher
@@ -18,14 +16,14 @@ from src.auth.tokens.opaque_tokens import OpaqueTokens
 from src.auth.tokens.signing_keys import SigningKeys
 from src.clock import Clock
 from src.config import Settings
-from src.database import Database
+from src.database import Database, DatabaseSession
 
 REFRESH_PURPOSE = "refresh-token"
 DEVICE_PURPOSE = "device"
 MFA_PURPOSE = "mfa"
 TOTP_PURPOSE = "totp-secret"
 
-Revocation: TypeAlias = Callable[[AsyncSession, UUID], Awaitable[None]]
+Revocation: TypeAlias = Callable[[DatabaseSession, UUID], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

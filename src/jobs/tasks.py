@@ -9,13 +9,12 @@ from typing import Generic, TypeVar
 
 from pgqueuer import AsyncpgDriver, Queries
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
 from src.config import Settings
-from src.database import Database, driver_connection
-from src.exceptions import DatabaseUnavailableError
+from src.database import Database
 from src.mail.gateway import Mailer
+from src.sql.statements import Runner
 
 Payload = TypeVar("Payload", bound=BaseModel)
 
@@ -31,6 +30,16 @@ class JobContext:
     job_key: str = ""  # the same at every attempt of one job, and of no other
 
 
+class _Work(AsyncpgDriver):
+    """Runs PgQueuer's statements where the caller's run."""
+
+    def __init__(self, work: Runner) -> None:
+        self._work = work
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        return [dict(row) for row in await self._work.fetch(query, list(args))]
+
+
 @dataclass(frozen=True, slots=True)
 class Task(Generic[Payload]):
     """A kind of job: its name in the queue, its payload's schema and the function that does it.
@@ -42,17 +51,9 @@ class Task(Generic[Payload]):
     payload: type[Payload]
     run: Callable[[JobContext, Payload], Awaitable[None]]
 
-    async def enqueue(self, session: AsyncSession, payload: Payload) -> None:
-        """Add a job to the session's transaction.
-
-        Raises:
-            DatabaseUnavailableError: the database is away.
-        """
-        queries = Queries(AsyncpgDriver(await driver_connection(session)))
-        try:
-            await queries.enqueue(self.name, payload.model_dump_json().encode())
-        except OSError as error:
-            raise DatabaseUnavailableError(type(error).__name__) from error
+    async def enqueue(self, work: Runner, payload: Payload) -> None:
+        """Add a job to the transaction or session of the `work` that asks for it."""
+        await Queries(_Work(work)).enqueue(self.name, payload.model_dump_json().encode())
 
 
 @dataclass(frozen=True, slots=True)

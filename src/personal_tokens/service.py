@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import SCOPES
 from src.access.principals import InsufficientScopeError, InvalidTokenError, SessionPrincipal
@@ -12,6 +11,7 @@ from src.auth.flows import Flow
 from src.auth.models import Session
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.tokens.opaque_tokens import secret_digest
+from src.database import DatabaseSession
 from src.exceptions import InvalidInputError, NotFoundError
 from src.ids import uuid7
 from src.personal_tokens.exceptions import TooManyPersonalTokensError
@@ -24,7 +24,7 @@ MAX_LIVING = 50
 DEFAULT_LIFETIME = timedelta(days=30)
 
 
-async def delete_all(session: AsyncSession, user_id: UUID) -> None:
+async def delete_all(session: DatabaseSession, user_id: UUID) -> None:
     """Delete every token of a user."""
     await session.execute(delete(PersonalToken).where(PersonalToken.user_id == user_id))
 
@@ -92,7 +92,7 @@ class PersonalTokenService(Flow):
         )
         if deleted is None:
             raise NotFoundError
-        self._events.record(
+        await self._events.record(
             self._session, "personal_token.deleted", user_id, token_id=str(token_id)
         )
 

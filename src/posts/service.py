@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.clock import Clock
+from src.database import DatabaseSession
 from src.exceptions import NotFoundError
 from src.http.responses import IfMatch
 from src.ids import uuid7
@@ -49,7 +49,7 @@ async def create_post(
 class PostService:
     """Changes to posts that exist, in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession, clock: Clock) -> None:
+    def __init__(self, session: DatabaseSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
 

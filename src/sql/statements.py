@@ -44,7 +44,7 @@ _DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 class Runner(Protocol):
-    """Where a statement runs: a `Pool`, in autocommit, a `Transaction` or a `Session`."""
+    """Where a statement runs: a `Pool`, in autocommit, a `Transaction` or a `DatabaseSession`."""
 
     async def fetch(
         self, sql: str, arguments: list[object], *, replan: bool = False

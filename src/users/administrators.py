@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from sqlalchemy import literal, select, text, union_all
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import ADMIN
+from src.database import DatabaseSession
 from src.users.exceptions import LastAdministratorError
 from src.users.models import User
 
@@ -17,7 +17,7 @@ _active_administrators = select(User.id).where(
 
 
 async def require_another_administrator(
-    session: AsyncSession, user: User, *, by: UUID | None = None
+    session: DatabaseSession, user: User, *, by: UUID | None = None
 ) -> None:
     """Refuse to lose `user` as an administrator when no other active one is left.
 

@@ -3,13 +3,13 @@
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.database import DatabaseSession
 from src.users.models import User
 
 
 async def lock_user(
-    session: AsyncSession, user_id: UUID, *, taking: str | None = None
+    session: DatabaseSession, user_id: UUID, *, taking: str | None = None
 ) -> User | None:
     """The user as he is now; nobody else changes or deletes him until the transaction ends.
 

@@ -3,10 +3,9 @@
 import secrets
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from src.clock import Clock
 from src.config import Settings
+from src.database import DatabaseSession
 from src.exceptions import NotFoundError
 from src.http.responses import IfMatch
 from src.sql.pool import Pool
@@ -61,7 +60,7 @@ async def read_profile(reads: Pool, username: str) -> Document:
 class UserService:
     """Changes to users, in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession, settings: Settings, clock: Clock) -> None:
+    def __init__(self, session: DatabaseSession, settings: Settings, clock: Clock) -> None:
         self._session = session
         self._settings = settings
         self._clock = clock

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from src.database import DatabaseSession
 from src.sql.pool import Pool
 from src.sql.statements import Query
 from src.users.exceptions import UsernameTakenError
@@ -69,7 +69,7 @@ def named(name: str) -> ColumnElement[bool]:
 
 
 async def require_not_held(
-    session: AsyncSession, username: str, user_id: UUID, now: datetime
+    session: DatabaseSession, username: str, user_id: UUID, now: datetime
 ) -> None:
     """Refuse a name that is held for others than the user who has just been given it.
 
@@ -90,7 +90,9 @@ async def require_not_held(
         raise UsernameTakenError
 
 
-async def hold(session: AsyncSession, username: str, user_id: UUID | None, now: datetime) -> None:
+async def hold(
+    session: DatabaseSession, username: str, user_id: UUID | None, now: datetime
+) -> None:
     """Hold a name that somebody has given up, for himself if he stays; one before that is free."""
     if user_id is not None:
         await session.execute(delete(HeldUsername).where(HeldUsername.user_id == user_id))

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.account import deletion
+from src.database import DatabaseSession
 from src.users.administrators import require_another_administrator
 from src.users.models import User
 from tests.account.data import (
@@ -198,7 +198,7 @@ async def test_a_password_changed_meanwhile_counts_for_administrators_too(
         await accounts.add(name, roles=("admin",))
     root = await accounts.sign_in("root")
 
-    async def change_the_password_first(session: AsyncSession, user: User) -> None:
+    async def change_the_password_first(session: DatabaseSession, user: User) -> None:
         new = update(User).where(User.id == user.id).values(password_hash="another")
         await change(app, new)
         await require_another_administrator(session, user)

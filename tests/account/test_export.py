@@ -135,7 +135,7 @@ async def test_nobody_else_is_in_it(
     elsewhere = Peer("198.51.100.7", "Netscape/4")
     async with app.state.database.independent_transaction() as session:
         for user_id in (UUID(ann.id), UUID(bob.id)):
-            audit.record(
+            await audit.record(
                 session,
                 "account.enabled",
                 at=app.state.clock.now(),
@@ -157,7 +157,7 @@ async def test_long_lists_are_complete(
         for number in range(entries):
             if number % 3:  # several have the same time
                 clock.advance(timedelta(seconds=1))
-            audit.record(
+            await audit.record(
                 session,
                 "test",
                 at=clock.now(),

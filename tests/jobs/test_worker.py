@@ -150,9 +150,9 @@ async def test_what_is_scheduled_runs_when_it_is_due_on_one_worker(desk: Desk) -
     every_second = [Schedule("tests.tick", "* * * * * *", tick)]
     started_at = asyncio.get_running_loop().time()
     async with desk.working(schedules=every_second), desk.working(schedules=every_second):
-        await until(lambda: len(ticks) >= 2)
+        await until(lambda: len(ticks) >= 4)
     seconds = asyncio.get_running_loop().time() - started_at
-    assert len(ticks) <= seconds + 1
+    assert len(ticks) <= seconds + 2  # a second has begun, and clocks run ahead
 
 
 async def test_a_server_started_before_the_migration_sends_mail_after_it(

@@ -26,14 +26,13 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from src.auth.exceptions import TooManyFailuresError
 from src.auth.models import FailureCount
 from src.clock import Clock, elapsed
 from src.config import Settings
-from src.database import Database
+from src.database import Database, DatabaseSession
 from src.http.peer import counted_networks
 from src.sql.statements import Query
 
@@ -105,7 +104,7 @@ class Backoff:
         rows = await _counts.all(self._database.reads, keys=[one.key for one in guessers])
         self._refuse_waiting(guessers, {key: (count, last_at) for key, count, last_at in rows})
 
-    async def failed(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+    async def failed(self, session: DatabaseSession, guessers: Sequence[Guesser]) -> None:
         """Count a failure, in an independent transaction, since the request fails.
 
         Raises:
@@ -118,7 +117,7 @@ class Backoff:
                 await self.check(guessers)  # says how long, as to a right guess
                 raise TooManyFailuresError(1)
 
-    async def succeeded(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+    async def succeeded(self, session: DatabaseSession, guessers: Sequence[Guesser]) -> None:
         """Clear the counts, in the transaction of what the right guess opens.
 
         Raises:
@@ -128,19 +127,19 @@ class Backoff:
         self._refuse_waiting(guessers, counts)
         await self._forget(session, guessers, counts)
 
-    async def clear(self, session: AsyncSession, guessers: Sequence[Guesser]) -> None:
+    async def clear(self, session: DatabaseSession, guessers: Sequence[Guesser]) -> None:
         """Clear the counts for a guess that was decided before this transaction."""
         await self._forget(session, guessers, await self._locked_counts(session, guessers))
 
     async def _forget(
-        self, session: AsyncSession, guessers: Iterable[Guesser], locked: Container[bytes]
+        self, session: DatabaseSession, guessers: Iterable[Guesser], locked: Container[bytes]
     ) -> None:
         # Only what is locked: a row that came meanwhile may be held by who waits for this.
         cleared = [one.key for one in guessers if one.cleared and one.key in locked]
         await session.execute(delete(FailureCount).where(FailureCount.key.in_(cleared)))
 
     async def _locked_counts(
-        self, session: AsyncSession, guessers: Iterable[Guesser]
+        self, session: DatabaseSession, guessers: Iterable[Guesser]
     ) -> dict[bytes, tuple[int, datetime]]:
         rows = await session.execute(
             select(FailureCount.key, FailureCount.count, FailureCount.last_at)

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import case
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import TooManyRequestsError
 from src.auth.models import Throttle
+from src.database import DatabaseSession
 
 WINDOW = timedelta(hours=1)
 
 
-async def require_few(session: AsyncSession, subject: str, most: int, now: datetime) -> None:
+async def require_few(session: DatabaseSession, subject: str, most: int, now: datetime) -> None:
     """Count one more attempt by `subject`; a refused one leaves its count at the limit.
 
     Raises:
@@ -26,7 +26,9 @@ async def require_few(session: AsyncSession, subject: str, most: int, now: datet
         raise TooManyRequestsError(int(wait.total_seconds()) + 1)
 
 
-async def count_attempt(session: AsyncSession, subject: str, now: datetime) -> tuple[int, datetime]:
+async def count_attempt(
+    session: DatabaseSession, subject: str, now: datetime
+) -> tuple[int, datetime]:
     """Count one more attempt by `subject` in its current window.
 
     Only a digest of the subject is stored.

@@ -117,7 +117,7 @@ class SecondFactor(Flow):
                 created_at=self._clock.now(),
             )
         )
-        self._events.record(self._session, "mfa.enrolled", user.id)
+        await self._events.record(self._session, "mfa.enrolled", user.id)
         await self._session.flush()
         url = otpauth_url(secret, self._settings.mfa_issuer, user.email)
         return Enrolment(readable_secret(secret), url, qr_svg(url))
@@ -207,7 +207,7 @@ class SecondFactor(Flow):
             await self._session.rollback()
             async with self._database.independent_transaction() as session:
                 await self._backoff.failed(session, [guesser])
-                self._events.record(session, "mfa.failed", user_id)
+                await self._events.record(session, "mfa.failed", user_id)
             raise
         await self._backoff.succeeded(self._session, [guesser])
 

@@ -28,7 +28,7 @@ class RevocationService(Flow):
         if session.client_id != client.id:
             raise InvalidGrantError
         if await end(self._session, now, "revoked", Session.id == session.id):
-            self._events.record(
+            await self._events.record(
                 self._session,
                 "session.revoked",
                 session.user_id,

@@ -80,4 +80,4 @@ class Reauthentication(Flow):
     async def _count_failure(self, user_id: UUID, guessers: Sequence[Guesser]) -> None:
         async with self._database.independent_transaction() as session:
             await self._backoff.failed(session, guessers)
-            self._events.record(session, "reauthentication.failed", user_id)
+            await self._events.record(session, "reauthentication.failed", user_id)

@@ -78,7 +78,9 @@ class PasswordService(Flow):
         # The rest is a job, so that a known name takes no longer than others.
         user_id = await self._session.scalar(select(User.id).where(named(name)))
         peer = self._events.peer  # whoever it was, he has not shown to be the user
-        audit.record(self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id)
+        await audit.record(
+            self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id
+        )
         await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
 
     async def reset(self, token: str, new_password: str) -> None:

@@ -4,15 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.models import EmailLink, Registration
+from src.database import DatabaseSession
 from src.ids import uuid7
 from src.users.models import User
 from src.users.service import suggest_username
 
 
-async def leave_address(session: AsyncSession, user_id: UUID, email: str, now: datetime) -> None:
+async def leave_address(session: DatabaseSession, user_id: UUID, email: str, now: datetime) -> None:
     """Let those who registered the address too go on as if the account had never had it.
 
     Somebody else may have opened the account of an address that is theirs: their registrations and

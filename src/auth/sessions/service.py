@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.permissions import PERMISSIONS, kept, scope_names, scopes_of
 from src.access.principals import SessionPrincipal
@@ -19,6 +18,7 @@ from src.auth.schemas import TokenRead
 from src.auth.tokens.jwt import Claims
 from src.auth.tokens.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.clock import elapsed
+from src.database import DatabaseSession
 from src.exceptions import NotFoundError
 from src.ids import uuid7
 from src.users.models import User
@@ -178,7 +178,7 @@ class SessionService(Flow):
             self._session, self._clock.now(), "signed_out", Session.user_id == user_id, which
         )
         for session_id in ended:
-            self._events.record(
+            await self._events.record(
                 self._session, "session.signed_out", user_id, session_id=str(session_id)
             )
         return ended
@@ -230,7 +230,7 @@ def narrow_scope(requested: str | None, granted: str) -> str:
 
 
 async def session_of(
-    session: AsyncSession, refresh_tokens: OpaqueTokens, token: ParsedToken | None
+    session: DatabaseSession, refresh_tokens: OpaqueTokens, token: ParsedToken | None
 ) -> Session | None:
     """The session of a refresh token of ours, spent or not; it may have ended."""
     found = await session.get(Session, token.row_id) if token else None
@@ -248,7 +248,7 @@ def alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 async def end(
-    session: AsyncSession, now: datetime, reason: str, *which: ColumnElement[bool]
+    session: DatabaseSession, now: datetime, reason: str, *which: ColumnElement[bool]
 ) -> list[UUID]:
     """End the living sessions that the conditions choose; their ids."""
     living = select(Session.id).where(Session.ended_at.is_(None), *which)

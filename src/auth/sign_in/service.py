@@ -215,7 +215,7 @@ class SignInService(Flow):
             .values(last_sign_in_at=func.greatest(User.last_sign_in_at, now))
         )
         tokens = await SessionService(self._auth).open(user.id, scope, client)
-        self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
+        await self._events.record(self._session, "sign_in.succeeded", user.id, client_id=client.id)
         device_token = self._tools.device_tokens.issue(
             device_id or uuid7(),
             self._seconds_of_end(DEVICE_LIFETIME),
@@ -246,7 +246,7 @@ class SignInService(Flow):
         async with self._database.independent_transaction() as session:
             await self._backoff.failed(session, guessers)
             peer = self._events.peer  # whoever it was, he has not shown to be the user
-            audit.record(
+            await audit.record(
                 session, "sign_in.failed", at=self._clock.now(), peer=peer, user_id=user_id
             )
 

@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 from sqlalchemy import or_, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.access.encryption import SecretBox
 from src.audit import log as audit
 from src.auth.models import SigningKey
 from src.auth.tokens.jwt import CLOCK_SKEW, Key
 from src.config import Settings, new_private_key
-from src.database import Database
+from src.database import Database, DatabaseSession
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Rows, read
 
@@ -166,7 +165,7 @@ class SigningKeys:
 
 
 async def rotate(
-    session: AsyncSession,
+    session: DatabaseSession,
     settings: Settings,
     now: datetime,
     *,
@@ -206,7 +205,7 @@ async def rotate(
             signs_from=signs_from,
         )
     )
-    audit.record(
+    await audit.record(
         session, "signing_key.rotated", at=now, peer=None, kid=key.kid, old_revoked=revoke_old
     )
     await session.flush()

@@ -9,13 +9,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Delete, Executable, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.exceptions import TooManyFailuresError
 from src.auth.guessing.backoff import LEAK, Backoff, Guesser
 from src.auth.passwords.hashing import PasswordHasher
 from src.config import Settings
-from src.database import Database
+from src.database import Database, DatabaseSession
 from src.users.models import User
 from tests.auth.support import ONE_REQUEST_ID, TOKEN, change, code, pair, rows, seen, whoami
 from tests.support import PASSWORD, Accounts, FrozenClock
@@ -440,7 +439,7 @@ class TestWhoExists:
 class PausedSession:
     """A session that stops before it deletes, until it may go on."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: DatabaseSession) -> None:
         self.session = session
         self.stopped, self.may_go_on = asyncio.Event(), asyncio.Event()
 
@@ -474,7 +473,7 @@ async def test_a_right_guess_waits_for_nobody_who_waits_for_it(
     async with database.independent_transaction() as session:
         paused = PausedSession(session)
         right = asyncio.create_task(
-            backoff.succeeded(cast("AsyncSession", paused), [account, here])
+            backoff.succeeded(cast("DatabaseSession", paused), [account, here])
         )
         await paused.stopped.wait()
         await failed(account)  # from elsewhere
