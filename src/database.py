@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import TIMESTAMP, MetaData, Text, Uuid, event, func
+from pydantic import BaseModel
+from sqlalchemy import TIMESTAMP, MetaData, Select, Text, Uuid, event, func
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
@@ -20,10 +21,10 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from src.config import Settings
-from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError
+from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError, NotFoundError
 from src.ids import uuid7
 from src.sql import embedded_postgres
 from src.sql.pool import Pool, Transaction
@@ -61,6 +62,20 @@ class Timestamped:
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
 
 
+class Versioned:
+    """A number that each change of the row raises: a change made meanwhile is noticed."""
+
+    version: Mapped[int] = mapped_column(sort_order=80)
+
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:
+        return {"version_id_col": cls.version}
+
+
+Entity = TypeVar("Entity", bound=Base)
+
+
 class DatabaseSession(AsyncSession):
     """A session whose transaction runs compiled statements, too (`src.sql.statements.Runner`)."""
 
@@ -79,6 +94,35 @@ class DatabaseSession(AsyncSession):
             return await driver.fetch(sql, *arguments)
         except OSError as error:
             raise DatabaseUnavailableError(type(error).__name__) from error
+
+    async def insert(self, entity: Entity) -> Entity:
+        """Write a new row."""
+        self.add(entity)
+        await self.flush()
+        return entity
+
+    async def locked(self, which: Select[Entity]) -> Entity:
+        """The entity as it is now; until the transaction ends, nobody else changes or deletes it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = await self.scalar(
+            which.with_for_update(key_share=True).execution_options(populate_existing=True)
+        )
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def change(self, entity: Timestamped, changes: BaseModel, now: datetime) -> bool:
+        """Give the entity the fields that were sent; whether that changes anything."""
+        for name, value in changes.model_dump(exclude_unset=True).items():
+            setattr(entity, name, value)
+        if not self.is_modified(entity):
+            return False
+        entity.updated_at = now
+        await self.flush()
+        return True
 
 
 @dataclass(frozen=True, slots=True)

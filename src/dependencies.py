@@ -1,11 +1,12 @@
 """What any feature may ask of the running application."""
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
 from src.clock import Clock
 from src.config import Settings
+from src.database import DatabaseSession, SessionDep
 
 
 async def get_settings(request: Request) -> Settings:
@@ -22,3 +23,23 @@ async def get_clock(request: Request) -> Clock:
 
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 ClockDep = Annotated[Clock, Depends(get_clock)]
+
+
+class Service:
+    """Rules and changes of a feature, in the request's transaction, which it never commits."""
+
+    def __init__(self, session: DatabaseSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+
+ServiceKind = TypeVar("ServiceKind", bound=Service)
+
+
+def provides(kind: type[ServiceKind]) -> Any:  # what Depends() gives, which is no type
+    """The dependency that is such a service in the request's session."""
+
+    async def service(session: SessionDep, clock: ClockDep) -> ServiceKind:
+        return kind(session, clock)
+
+    return Depends(service)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -27,8 +27,17 @@ class PageQuery(Input):
     cursor: Cursor | None = None
 
 
-def page_response(request: Request, listed: Listed, limit: int) -> Response:
-    """A page of the first `limit` rows; a further row means that another page follows."""
+PageDep = Annotated[PageQuery, Query()]
+
+
+def page_response(
+    request: Request, which: PageQuery, listed: Listed, *, limit: int | None = None
+) -> Response:
+    """A page of the list; a further row means that another page follows.
+
+    It is shorter than asked for with a `limit` below that of the query.
+    """
+    limit = which.limit if limit is None else limit
     items = listed.rows[:limit]
     headers: dict[str, str] = {}
     if "authorization" in request.headers:  # it may hold what others must not see

@@ -84,12 +84,12 @@ async def list_users(reads: Pool, which: UserFilter) -> Listed:
     Raises:
         InvalidInputError: the cursor is not one of ours.
     """
-    given = which.model_dump(exclude={"q", "role"})
+    given = which.model_dump(exclude={"q", "role", "limit", "cursor"})
     name = address = None
     if which.q is not None:
         name, address = _containing(which.q), _containing(part_of_email(which.q))
     role: list[str] | None = [which.role] if which.role else None
-    return await _users.page(reads, name=name, address=address, role=role, **given)
+    return await _users.page(reads, which, name=name, address=address, role=role, **given)
 
 
 async def list_audit_log(reads: Pool, which: AuditFilter) -> Listed:
@@ -98,7 +98,7 @@ async def list_audit_log(reads: Pool, which: AuditFilter) -> Listed:
     Raises:
         InvalidInputError: the cursor is not one of ours.
     """
-    return await _audit_log.page(reads, **which.model_dump())
+    return await _audit_log.page(reads, which, **which.model_dump(exclude={"limit", "cursor"}))
 
 
 def _containing(words: str) -> str:

@@ -32,7 +32,7 @@ async def list_users_(
     request: Request, which: Annotated[UserFilter, Query()], _: UserManager, reads: ReadsDep
 ) -> Response:
     """Users, newest first."""
-    return page_response(request, await list_users(reads, which), which.limit)
+    return page_response(request, which, await list_users(reads, which))
 
 
 @router.patch("/users/{user:other}", response_model=ManagedUser)
@@ -46,7 +46,7 @@ async def update_user(
 ) -> Response:
     """Disable or enable a user, or set his roles; the last administrator stays."""
     user = await administration.update(admin.user_id, user_id, changes, if_match)
-    return versioned(request, MANAGED.of_entity(user), user.version)
+    return versioned(request, MANAGED.of_entity(user))
 
 
 @router.post("/users/{user:other}/sessions/end", status_code=204, response_class=Response)
@@ -78,4 +78,4 @@ async def read_audit_log(
     request: Request, which: Annotated[AuditFilter, Query()], _: AuditReader, reads: ReadsDep
 ) -> Response:
     """Who did what to whom, newest first."""
-    return page_response(request, await list_audit_log(reads, which), which.limit)
+    return page_response(request, which, await list_audit_log(reads, which))

@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import orjson
 from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
+from src.addresses.public_path import path_of
 from src.exceptions import PreconditionFailedError
 from src.sql.shapes import Document
 
@@ -41,24 +41,27 @@ def entity_tag(version: int, body: bytes) -> str:
     return f'"{version}-{zlib.crc32(body):08x}"'
 
 
-def versioned(
-    request: Request,
-    document: Document,
-    version: int,
-    *,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+def created(request: Request, document: Document) -> Response:
+    """201 with the new document, its address below the request's, and its `ETag`."""
+    body = encode(document)
+    headers = {
+        "ETag": entity_tag(document["version"], body),
+        "Location": f"{path_of(request.scope)}/{document['id']}",
+    }
+    return Response(body, 201, headers, "application/json")
+
+
+def versioned(request: Request, document: Document) -> Response:
     """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
     body = encode(document)
-    tag = entity_tag(version, body)
+    tag = entity_tag(document["version"], body)
     if request.method != "GET":
-        return Response(body, status, {"ETag": tag, **(headers or {})}, "application/json")
+        return Response(body, 200, {"ETag": tag}, "application/json")
     caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
     known = request.headers.get("if-none-match")
     if known is not None and is_named(tag, known):
         return Response(status_code=304, headers=caching)
-    return Response(body, status, caching, "application/json")
+    return Response(body, 200, caching, "application/json")
 
 
 @dataclass(frozen=True, slots=True)

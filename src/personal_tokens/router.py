@@ -1,15 +1,12 @@
 """Personal access tokens over HTTP."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from src.addresses.public_path import path_of
 from src.database import ReadsDep
-from src.exceptions import NotFoundError
 from src.http.responses import DocumentResponse
 from src.limits.rate_limits import MAY_SEND_MAIL
-from src.pagination import PageQuery, page_response
+from src.pagination import PageDep, page_response
 from src.personal_tokens.dependencies import PersonalTokenServiceDep
 from src.personal_tokens.reads import PERSONAL_TOKEN, own_token, own_tokens
 from src.personal_tokens.schemas import (
@@ -26,13 +23,12 @@ router = APIRouter(prefix="/users/me/tokens", tags=["personal tokens"])
 @router.get("", response_model=Page[PersonalTokenRead])
 async def list_(
     request: Request,
-    which: Annotated[PageQuery, Query()],
+    which: PageDep,
     me: AccountReader,
     reads: ReadsDep,
 ) -> Response:
     """One's own tokens, newest first."""
-    listed = await own_tokens.page(reads, which.limit, which.cursor, user_id=me.user_id)
-    return page_response(request, listed, which.limit)
+    return page_response(request, which, await own_tokens.page(reads, which, user_id=me.user_id))
 
 
 # No Idempotency-Key: the answer holds the token, which is stored nowhere.
@@ -56,10 +52,7 @@ async def create(
 @router.get("/{token_id}", response_model=PersonalTokenRead)
 async def read(token_id: Id, me: AccountReader, reads: ReadsDep) -> Response:
     """One of one's own tokens."""
-    token = await own_token.first(reads, user_id=me.user_id, token_id=token_id)
-    if token is None:
-        raise NotFoundError
-    return DocumentResponse(token)
+    return DocumentResponse(await own_token.one(reads, user_id=me.user_id, token_id=token_id))
 
 
 @router.delete("/{token_id}", status_code=204, response_class=Response)

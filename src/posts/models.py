@@ -8,13 +8,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
-from src.database import Base, Identified, Timestamped
+from src.database import Base, Identified, Timestamped, Versioned
 from src.users.models import User
 
 _PUBLISHED = text("status = 'published' AND deleted_at IS NULL")
 
 
-class Post(Identified, Timestamped, Base):
+class Post(Identified, Versioned, Timestamped, Base):
     """A post. `body_html` is rendered and sanitised when the body is written."""
 
     __tablename__ = "posts"
@@ -44,6 +44,3 @@ class Post(Identified, Timestamped, Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     published_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
-    version: Mapped[int] = mapped_column()
-
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's declarative form

@@ -92,8 +92,7 @@ async def list_posts(reads: Pool, which: PostFilter, viewer_id: UUID | None) -> 
     """
     return await _LISTS[which.status, which.fields].page(
         reads,
-        which.limit,
-        which.cursor,
+        which,
         viewer_id=None if which.status == "published" else viewer_id,
         author=which.author,
         tags=[which.tag] if which.tag else None,

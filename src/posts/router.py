@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from src.access.principals import OptionalPrincipal, require
-from src.addresses.public_path import path_of
 from src.database import ReadsDep, TransactionDep
 from src.dependencies import ClockDep
 from src.exceptions import NotFoundError
-from src.http.responses import IfMatchDep, versioned
+from src.http.responses import IfMatchDep, created, versioned
 from src.idempotency.keys import IdempotencyDep
 from src.pagination import page_response
 from src.posts.dependencies import PostEditor, PostKey, PostServiceDep, PostWriter
@@ -40,7 +39,7 @@ async def list_(
     if which.status != "published":
         viewer = require(viewer, "posts:read")
     listed = await list_posts(reads, which, viewer.user_id if viewer else None)
-    return page_response(request, listed, page_length(listed.rows, which.limit))
+    return page_response(request, which, listed, limit=page_length(listed.rows, which.limit))
 
 
 @router.post("", status_code=201, response_model=PostRead, max_body_size=MAX_POST_BYTES)
@@ -60,13 +59,7 @@ async def create(
 
     async def answer() -> Response:
         post = await create_post(transaction, clock.now(), writer.user_id, data, body_html)
-        return versioned(
-            request,
-            FULL.of_values(post, author=writer.user),
-            post["version"],
-            status=201,
-            headers={"Location": f"{path_of(request.scope)}/{post['id']}"},
-        )
+        return created(request, FULL.of_values(post, author=writer.user))
 
     return await idempotency.once(transaction, answer)
 
@@ -80,7 +73,7 @@ async def read(
     post = await read_post(reads, post_id, reader_id)
     if post is None:
         raise NotFoundError
-    return versioned(request, post, post["version"])
+    return versioned(request, post)
 
 
 @router.patch("/{post_id}", response_model=PostRead, max_body_size=MAX_POST_BYTES)
@@ -94,7 +87,7 @@ async def update(
 ) -> Response:
     """Change one's own post; `If-Match` guards against a change made meanwhile."""
     post = await posts.update(writer.user_id, post_id, changes, if_match)
-    return versioned(request, FULL.of_entity(post, author=writer.user), post.version)
+    return versioned(request, FULL.of_entity(post, author=writer.user))
 
 
 @router.delete("/{post_id}", status_code=204, response_class=Response)

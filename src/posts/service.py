@@ -6,9 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from src.clock import Clock
-from src.database import DatabaseSession
-from src.exceptions import NotFoundError
+from src.dependencies import Service
 from src.http.responses import IfMatch
 from src.ids import uuid7
 from src.posts.models import Post
@@ -46,12 +44,8 @@ async def create_post(
     return post
 
 
-class PostService:
+class PostService(Service):
     """Changes to posts that exist, in the caller's transaction."""
-
-    def __init__(self, session: DatabaseSession, clock: Clock) -> None:
-        self._session = session
-        self._clock = clock
 
     async def update(
         self, author_id: UUID, id_or_slug: str, changes: PostUpdate, if_match: IfMatch
@@ -105,12 +99,8 @@ class PostService:
     async def _own_for_update(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
         is_id = CANONICAL_UUID.fullmatch(id_or_slug)
         named = Post.id == UUID(id_or_slug) if is_id else Post.slug == slug_to_find(id_or_slug)
-        post = await self._session.scalar(
-            select(Post)
-            .where(named, Post.author_id == author_id, Post.deleted_at.is_(None))
-            .with_for_update(key_share=True)
+        post = await self._session.locked(
+            select(Post).where(named, Post.author_id == author_id, Post.deleted_at.is_(None))
         )
-        if post is None:
-            raise NotFoundError
         if_match.check(post.version)
         return post

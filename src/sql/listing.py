@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Concatenate, Generic, NamedTuple, TypeAlias
+from typing import Any, Concatenate, Generic, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, literal_column, select, tuple_
@@ -25,6 +25,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY = struct.Struct(">q16s")  # microseconds since the epoch, id
 
 Time: TypeAlias = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
+
+
+class Page(Protocol):
+    """Which page: the one that follows the row of the cursor."""
+
+    @property
+    def limit(self) -> int: ...
+
+    @property
+    def cursor(self) -> str | None: ...
 
 
 class Listed(NamedTuple):
@@ -68,10 +78,8 @@ class Listing(Generic[P]):
         if unused := {*self._always, *self._filters, *replan} - every.names:
             raise TypeError(f"not in the statement: {unused}")
 
-    async def page(
-        self, runner: Runner, limit: int, cursor: str | None, *args: P.args, **kwargs: P.kwargs
-    ) -> Listed:
-        """The rows that follow the cursor's, or the newest; more than `limit` if there are more.
+    async def page(self, runner: Runner, which: Page, *args: P.args, **kwargs: P.kwargs) -> Listed:
+        """The rows of a page, or the newest without a cursor; and more if there are more.
 
         Raises:
             InvalidInputError: the cursor is not one of ours.
@@ -83,9 +91,9 @@ class Listing(Generic[P]):
             for name, value in kwargs.items()
             if value is not None or name in self._always
         }
-        if cursor is not None:
-            given["at"], given["id"] = decode_cursor(cursor)
-        key = frozenset(given), next(one for one in COMPILED_LIMITS if one > limit)
+        if which.cursor is not None:
+            given["at"], given["id"] = decode_cursor(which.cursor)
+        key = frozenset(given), next(one for one in COMPILED_LIMITS if one > which.limit)
         statement = self._compiled.get(key)
         if statement is None:
             statement = self._compiled[key] = self._compile(*key)

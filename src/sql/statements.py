@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from src.exceptions import NotFoundError
 from src.sql.shapes import Document, Shape
 
 P = ParamSpec("P")
@@ -163,6 +164,17 @@ class Read(Statement[P]):
         """The first row, or None when there is none."""
         rows = await self.run(runner, *args, **kwargs)
         return self._shape.of_row(rows[0]) if rows else None
+
+    async def one(self, runner: Runner, *args: P.args, **kwargs: P.kwargs) -> Document:
+        """The first row.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = await self.first(runner, *args, **kwargs)
+        if found is None:
+            raise NotFoundError
+        return found
 
 
 def read(

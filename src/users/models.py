@@ -7,10 +7,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstrain
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, Identified, Timestamped
+from src.database import Base, Identified, Timestamped, Versioned
 
 
-class User(Identified, Timestamped, Base):
+class User(Identified, Versioned, Timestamped, Base):
     """An account. `email` and `username` are stored in the one form that compares equal."""
 
     __tablename__ = "users"
@@ -44,9 +44,6 @@ class User(Identified, Timestamped, Base):
     last_sign_in_at: Mapped[datetime | None]
     # Kept by a trigger on posts, so that no path of the code can forget it.
     posts_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)
-    version: Mapped[int] = mapped_column()
-
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's declarative form
 
     @property
     def email_verified(self) -> bool:

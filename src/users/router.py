@@ -60,7 +60,7 @@ async def read_username(
 @router.get("/users/me", response_model=UserRead)
 async def read_me(request: Request, me: ProfileReader) -> Response:
     """One's own account."""
-    return versioned(request, me.user, me.user["version"])
+    return versioned(request, me.user)
 
 
 @router.patch("/users/me", response_model=UserRead, max_body_size=MAX_PROFILE_BYTES)
@@ -73,7 +73,7 @@ async def update_me(
 ) -> Response:
     """Change one's own profile; `If-Match` guards against a change made meanwhile."""
     user = await users.update(me.user_id, changes, if_match)
-    return versioned(request, service.ACCOUNT.of_entity(user), user.version)
+    return versioned(request, service.ACCOUNT.of_entity(user))
 
 
 # One operation, since one path has no two: a username is too short to be an id.
@@ -90,5 +90,5 @@ async def read_user(
     if CANONICAL_UUID.fullmatch(user):
         require(viewer, "users:manage")
         account = await service.read_managed(reads, UUID(user))
-        return versioned(request, account, account["version"])
+        return versioned(request, account)
     return DocumentResponse(await service.read_profile(reads, user))

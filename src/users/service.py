@@ -3,10 +3,11 @@
 import secrets
 from uuid import UUID
 
+from sqlalchemy import select
+
 from src.clock import Clock
 from src.config import Settings
 from src.database import DatabaseSession
-from src.exceptions import NotFoundError
 from src.http.responses import IfMatch
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
@@ -39,10 +40,7 @@ async def read_managed(reads: Pool, user_id: UUID) -> Document:
     Raises:
         NotFoundError: there is none.
     """
-    user = await _managed_by_id.first(reads, user_id=user_id)
-    if user is None:
-        raise NotFoundError
-    return user
+    return await _managed_by_id.one(reads, user_id=user_id)
 
 
 async def read_profile(reads: Pool, username: str) -> Document:
@@ -51,10 +49,7 @@ async def read_profile(reads: Pool, username: str) -> Document:
     Raises:
         NotFoundError: there is none.
     """
-    profile = await _profile_by_username.first(reads, username=username.lower())
-    if profile is None:
-        raise NotFoundError
-    return profile
+    return await _profile_by_username.one(reads, username=username.lower())
 
 
 class UserService:
@@ -74,9 +69,7 @@ class UserService:
             UsernameReservedError: nobody gets that username.
             UsernameTakenError: somebody has it, or gave it up a while ago.
         """
-        user = await self._session.get(User, user_id, with_for_update={"key_share": True})
-        if user is None:
-            raise NotFoundError
+        user = await self._session.locked(select(User).where(User.id == user_id))
         if_match.check(user.version)
         before = user.username
         if changes.username:
@@ -84,14 +77,11 @@ class UserService:
             if reserved and changes.username != before:
                 raise UsernameReservedError
             user.requested_username = None
-        for name, value in changes.model_dump(exclude_unset=True).items():
-            setattr(user, name, value)
-        if self._session.is_modified(user):
-            now = user.updated_at = self._clock.now()
-            await self._session.flush()  # the constraint says whether somebody has the username
-            if user.username != before:
-                await require_not_held(self._session, user.username, user.id, now)
-                await hold(self._session, before, user.id, now)
+        now = self._clock.now()
+        # The constraint says whether somebody has the username.
+        if await self._session.change(user, changes, now) and user.username != before:
+            await require_not_held(self._session, user.username, user.id, now)
+            await hold(self._session, before, user.id, now)
         return user
 
 

@@ -30,7 +30,6 @@ from src.auth.mfa.codes import (
 from src.auth.models import RecoveryCode, Session, TotpFactor
 from src.auth.sessions import service as sessions
 from src.auth.tokens.opaque_tokens import secret_digest
-from src.exceptions import NotFoundError
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Rows, read
@@ -64,10 +63,7 @@ async def read_state(reads: Pool, user_id: UUID) -> Document:
     Raises:
         NotFoundError: the user is gone.
     """
-    state = await _state.first(reads, user_id=user_id)
-    if state is None:
-        raise NotFoundError
-    return state
+    return await _state.one(reads, user_id=user_id)
 
 
 class Enrolment(NamedTuple):

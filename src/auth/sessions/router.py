@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, Security
+from fastapi import APIRouter, Request, Response, Security
 
 from src.access.principals import (
     InsufficientScopeError,
@@ -18,7 +18,7 @@ from src.auth.sessions.schemas import SessionRead, SignOut
 from src.database import ReadsDep
 from src.dependencies import ClockDep
 from src.exceptions import AppError
-from src.pagination import PageQuery, page_response
+from src.pagination import PageDep, page_response
 from src.schemas import Id, Page
 from src.users.dependencies import AccountReader, AccountWriter
 
@@ -56,20 +56,19 @@ async def sign_out(
 async def read_sessions(
     request: Request,
     caller: AccountReader,
-    which: Annotated[PageQuery, Query()],
+    which: PageDep,
     reads: ReadsDep,
     clock: ClockDep,
 ) -> Response:
     """One's own sessions that have not ended, newest first."""
     listed = await living_sessions.page(
         reads,
-        which.limit,
-        which.cursor,
+        which,
         user_id=caller.user_id,
         current_id=caller.session_id,
         now=clock.now(),
     )
-    return page_response(request, listed, which.limit)
+    return page_response(request, which, listed)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
