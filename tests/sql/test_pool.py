@@ -406,3 +406,15 @@ async def test_a_statement_is_planned_once_or_for_each_run(
         "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%AS number'", []
     )
     assert any(row["generic_plans"] for row in rows) is not replan
+
+
+async def test_a_full_connection_forgets_its_oldest_statement_alone(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "MAX_PREPARED", 3)
+    connection = await pool.acquire()
+    for number in range(5):
+        await connection.fetch(f"SELECT {number} AS counted", [])
+    kept = [sql for sql in connection._statements if sql.endswith("counted")]
+    assert kept == [f"SELECT {number} AS counted" for number in (2, 3, 4)]
+    pool.release(connection)
