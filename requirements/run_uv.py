@@ -23,7 +23,8 @@ VARIABLES = {
 def pip_settings() -> dict[str, str]:
     """What `pip install` reads from its files and from PIP_* variables."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    environment = os.environ | {"PIP_QUIET": "0"}  # a quiet pip lists nothing
+    listed = subprocess.check_output(command, env=environment, text=True)
     settings = {}
     for section in ("global", "install", ":env:"):  # in pip's order: the last one wins
         for line in listed.splitlines():

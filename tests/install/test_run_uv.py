@@ -14,6 +14,7 @@ from src.config import PROJECT_ROOT
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
 PIP_CONF = """
 [global]
+quiet = 1
 index-url = https://mirror.example/simple
 extra-index-url =
     https://one.example/simple
