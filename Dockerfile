@@ -6,10 +6,12 @@ FROM python:3.11-slim-trixie AS base
 FROM base AS build
 WORKDIR /app
 RUN python -m venv --without-pip /venv
-COPY requirements/prod.txt requirements/prod.txt
+COPY requirements/uv.txt requirements/run_uv.py requirements/prod.txt requirements/
 # Wheels only: a source distribution would fetch what builds it, without hashes.
-RUN python -m pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
-    --only-binary :all: --no-deps --require-hashes --requirement requirements/prod.txt
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
+    --only-binary :all: --no-deps --require-hashes --requirement requirements/uv.txt \
+    && python requirements/run_uv.py pip sync --python /venv/bin/python --no-cache \
+    --only-binary :all: --compile-bytecode --require-hashes requirements/prod.txt
 COPY alembic.ini logging.ini ./
 COPY templates templates
 COPY alembic alembic

@@ -16,18 +16,21 @@ export CHROMIUM CHROMEDRIVER
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run worker migrate test test-browser test-javascript test-proxies check format bench openapi lock clean
+.PHONY: help install run worker migrate test test-browser test-install test-javascript test-proxies check format bench openapi lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED) ## Create .venv and install requirements/dev.txt into it
 
-$(INSTALLED): requirements/dev.txt
+# Into an empty folder each time: nothing of an interrupted install or of older requirements counts.
+# pip installs uv alone, since a pip before 24 may ask for newer releases than the pinned ones.
+$(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Plaza needs Python 3.11 or later: make install PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing requirements/dev.txt into $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.txt
+	@$(PY) requirements/run_uv.py pip sync --quiet --python $(PY) --require-hashes requirements/uv.txt requirements/dev.txt
 	@touch $(INSTALLED)
 
 run: install ## Migrate and serve on http://localhost:8000, or HOST and PORT
@@ -51,6 +54,9 @@ test-browser: install ## Run the browser tests (Debian: chromium and chromium-dr
 		}; \
 	done
 	$(PY) -m pytest -m browser $(ARGS)
+
+test-install: install ## Install from an index of a later day, with the oldest pip
+	$(PY) -m pytest -m install $(ARGS)
 
 test-javascript: install ## Hold the validators of front ends to the server (Debian: nodejs and npm)
 	@for program in node npm; do \
@@ -90,6 +96,7 @@ openapi: install ## Write docs/openapi.json
 	@mv docs/openapi.json.new docs/openapi.json
 
 lock: install ## Compile requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
+	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) requirements/base.in --output-file requirements/base.txt
 	$(COMPILE) requirements/prod.in --constraints requirements/base.txt --output-file requirements/prod.txt
 	$(COMPILE) requirements/dev.in --constraints requirements/base.txt --output-file requirements/dev.txt
