@@ -22,13 +22,11 @@ from pydantic import SecretStr
 
 from src.config import PROJECT_ROOT, Settings
 from src.database import Database
-from src.jobs.tasks import JobContext
 from src.jobs.worker import Worker
-from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app
 from src.sql import embedded_postgres
-from tests.support import Account, Accounts, FrozenClock, Inbox
+from tests.support import Account, Accounts, FrozenClock, Inbox, job_context
 
 # How the test processes learn what the first one made.
 SERVER_URL, TEMPLATE = "PLAZA_TEST_SERVER_URL", "PLAZA_TEST_TEMPLATE"
@@ -161,11 +159,9 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def inbox(app: FastAPI) -> AsyncIterator[Inbox]:
     """Runs the background worker, and waits for mails to land in the local mailbox."""
-    state = app.state
-    context = JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
-    worker = Worker(TASKS, SCHEDULES, context)
+    worker = Worker(TASKS, SCHEDULES, job_context(app))
     running = asyncio.create_task(worker.run())
-    yield Inbox(Mailbox.of(state.settings))
+    yield Inbox(Mailbox.of(app.state.settings))
     worker.stop()
     await running
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from src.clock import Clock
 from src.config import Settings
@@ -18,6 +20,8 @@ from src.http import problems
 from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.http.problems import OAUTH_ENDPOINTS
 from src.ids import uuid7
+from src.jobs.tasks import JobContext
+from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox, StoredMail
 from src.users.models import User
 
@@ -71,10 +75,8 @@ class Inbox:
 
     async def mails(self, to: str, count: int) -> list[StoredMail]:
         """The mails to an address, newest first, once there are `count` of them."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(mails := self.mailbox.messages(to)) < count:  # noqa: ASYNC110 - a file tells nobody
-                await asyncio.sleep(0.02)
-        return mails
+        await until(lambda: len(self.mailbox.messages(to)) >= count)
+        return self.mailbox.messages(to)
 
     async def token(self, to: str, count: int = 1) -> str:
         """The token of the link in the newest of `count` mails to an address."""
@@ -194,3 +196,54 @@ async def until(
             if holds if isinstance(holds, bool) else await holds:
                 return
             await asyncio.sleep(0.02)
+
+
+def job_context(app: FastAPI) -> JobContext:
+    """What a worker gives to the jobs that a test runs itself."""
+    state = app.state
+    return JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
+
+
+@asynccontextmanager
+async def locked_account(app: FastAPI, username: str) -> AsyncIterator[None]:
+    """Nobody else can lock the account while the block runs: requests wait where they would."""
+    async with app.state.database.independent_transaction() as session:
+        await session.execute(
+            text("SELECT id FROM users WHERE username = :username FOR UPDATE"),
+            {"username": username},
+        )
+        yield
+
+
+async def all_wait(app: FastAPI, count: int) -> None:
+    """Wait until so many requests wait for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with app.state.database.sessions() as session:
+
+        async def enough_wait() -> bool:
+            await session.rollback()
+            return bool(await session.scalar(waiting) >= count)
+
+        await until(enough_wait)
+
+
+async def all_jobs_done(app: FastAPI) -> None:
+    """Wait until the worker has nothing to do."""
+    async with app.state.database.sessions() as session:
+
+        async def none_left() -> bool:
+            await session.rollback()
+            return not await session.scalar(text("SELECT count(*) FROM pgqueuer"))
+
+        await until(none_left)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port

@@ -1,15 +1,9 @@
 """Short ways to change passwords and addresses over HTTP, and to make requests meet."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import httpx
-from fastapi import FastAPI
-from sqlalchemy import text
 
 from tests.auth.support import ONE_REQUEST_ID
-from tests.support import PASSWORD, PATIENCE_SECONDS, Account
+from tests.support import PASSWORD, Account
 
 PASSWORD_PATH = "/api/v1/users/me/password"
 EMAIL_PATH = "/api/v1/users/me/email"
@@ -54,26 +48,3 @@ async def reset(
     """Set a new password by a link."""
     body = {"token": token, "new_password": new_password}
     return await client.post(RESET, json=body, headers=ONE_REQUEST_ID)
-
-
-@asynccontextmanager
-async def locked_account(app: FastAPI, username: str) -> AsyncIterator[None]:
-    """Nobody else can lock the account while the block runs: requests wait where they would."""
-    async with app.state.database.independent_transaction() as session:
-        await session.execute(
-            text("SELECT id FROM users WHERE username = :username FOR UPDATE"),
-            {"username": username},
-        )
-        yield
-
-
-async def all_wait(app: FastAPI, count: int) -> None:
-    """Wait until so many requests wait for a lock."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS), app.state.database.sessions() as session:
-        while await session.scalar(waiting) < count:
-            await session.rollback()
-            await asyncio.sleep(0.01)

@@ -18,11 +18,10 @@ from tests.account.data import (
     populate,
     tables_of_users,
 )
-from tests.account.support import all_wait
 from tests.auth.support import ME, change, code, refresh, register, rows, sign_in, whoami
 from tests.personal_tokens.support import bearer, create, made
 from tests.posts.support import POSTS, write
-from tests.support import PASSWORD, Account, Accounts, Inbox
+from tests.support import PASSWORD, Account, Accounts, Inbox, all_wait
 
 # Where populate() has put something.
 TO_DELETE = {

@@ -28,10 +28,10 @@ from src.sql.pool import Pool
 from src.sql.shapes import Document
 from src.users.models import User
 from tests.account.data import EXPORT, PLANTED, exported, populate, tables_of_users
-from tests.auth.support import ME, all_jobs_done, change, code, rows
+from tests.auth.support import ME, change, code, rows
 from tests.personal_tokens.support import bearer, made
 from tests.posts.support import write
-from tests.support import Account, Accounts, FrozenClock, Inbox
+from tests.support import Account, Accounts, FrozenClock, Inbox, all_jobs_done
 
 # Tables that name users and are not exported, each with the reason.
 NOT_EXPORTED: dict[str, str] = {}

@@ -8,10 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from src.access.permissions import ROLES, Role
-from tests.account.support import all_wait, locked_account
 from tests.administration.support import AUDIT, NOBODY, USERS, change, read
 from tests.auth.support import ME, REGISTER, refresh, rows, segment, whoami
-from tests.support import PASSWORD, Account, Accounts, problem_of
+from tests.support import PASSWORD, Account, Accounts, all_wait, locked_account, problem_of
 
 ENDPOINTS = [
     ("GET", USERS, "users:manage"),

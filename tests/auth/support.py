@@ -1,6 +1,5 @@
 """Short ways to register, confirm, sign in and refresh over HTTP."""
 
-import asyncio
 import base64
 import json
 from typing import Any
@@ -9,9 +8,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Executable, text
 
-from src.jobs.tasks import JobContext
-from src.mail.gateway import Mailer
-from tests.support import PASSWORD, PATIENCE_SECONDS, problem_type
+from tests.support import PASSWORD, problem_type
 
 REGISTER = "/api/v1/auth/register"
 CONFIRM = "/api/v1/auth/email/confirm"
@@ -92,16 +89,3 @@ async def rows(app: FastAPI, sql: str) -> list[Any]:
     """Look at what is stored; the first column of each row."""
     async with app.state.database.sessions() as session:
         return list(await session.scalars(text(sql)))
-
-
-async def all_jobs_done(app: FastAPI) -> None:
-    """Wait until the worker has nothing to do."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await rows(app, "SELECT id FROM pgqueuer"):  # noqa: ASYNC110 - a table tells nobody
-            await asyncio.sleep(0.02)
-
-
-def job_context(app: FastAPI) -> JobContext:
-    """What a worker gives to the jobs that a test runs itself."""
-    state = app.state
-    return JobContext(state.settings, state.database, Mailer(state.settings), state.clock)

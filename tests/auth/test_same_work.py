@@ -13,8 +13,8 @@ from sqlalchemy import text
 from src.mail import gateway, rendering
 from src.mail.rendering import RenderedMail
 from tests.account.support import FORGOT
-from tests.auth.support import REGISTER, RESEND, all_jobs_done, change, rows
-from tests.support import PASSWORD, Accounts, Inbox
+from tests.auth.support import REGISTER, RESEND, change, rows
+from tests.support import PASSWORD, Accounts, Inbox, all_jobs_done
 
 JOBS = "SELECT entrypoint FROM pgqueuer_log WHERE status = 'successful' ORDER BY entrypoint"
 

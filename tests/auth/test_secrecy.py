@@ -19,7 +19,6 @@ from tests.auth.support import (
     REGISTER,
     RESEND,
     TOKEN,
-    all_jobs_done,
     confirm,
     pair,
     refresh,
@@ -28,7 +27,7 @@ from tests.auth.support import (
     sign_in,
     whoami,
 )
-from tests.support import Account, Accounts, FrozenClock, Inbox
+from tests.support import Account, Accounts, FrozenClock, Inbox, all_jobs_done
 
 GOOD = "Kestrel-over-Marsh"
 WRONG = "Bittern-in-the-Reeds"

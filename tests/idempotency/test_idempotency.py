@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from src.main import SCHEDULES
-from tests.support import Account, Accounts, FrozenClock, problem_of, query
+from tests.support import Account, Accounts, FrozenClock, all_wait, problem_of, query
 
 POST = {"title": "A post", "body": "Its text", "status": "published"}
 KEPT_HEADERS = ("content-type", "location", "etag")
@@ -165,7 +165,7 @@ async def test_while_the_first_runs_a_repeat_is_told_to_wait(
         # The first request cannot end: it waits for a lock that this transaction holds.
         await (await session.connection()).exec_driver_sql("LOCK TABLE posts IN EXCLUSIVE MODE")
         first = asyncio.create_task(create(client, ann, "key"))
-        await asyncio.sleep(0.2)
+        await all_wait(app, 1)
         problem_of(await create(client, ann, "key"), 409, "idempotency_key_in_use")
         other = POST | {"title": "B"}
         problem_of(await create(client, ann, "key", other), 409, "idempotency_key_in_use")

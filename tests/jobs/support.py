@@ -11,8 +11,7 @@ from pydantic import BaseModel
 
 from src.jobs.tasks import JobContext, Schedule, Task
 from src.jobs.worker import Worker
-from src.mail.gateway import Mailer
-from tests.support import PATIENCE_SECONDS, query
+from tests.support import PATIENCE_SECONDS, job_context, query
 
 START_SECONDS = 60.0  # for a process, on a busy machine
 
@@ -33,8 +32,7 @@ class Desk:
     @property
     def context(self) -> JobContext:
         """What jobs may use."""
-        state = self.app.state
-        return JobContext(state.settings, state.database, Mailer(state.settings), state.clock)
+        return job_context(self.app)
 
     def worker(self, *tasks: "Task[Note]", schedules: Sequence[Schedule] = ()) -> Worker:
         """A worker for those tasks."""

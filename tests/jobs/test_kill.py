@@ -8,9 +8,9 @@ import httpx
 
 from src.mail.mailbox import Mailbox
 from tests.conftest import execute
-from tests.jobs.processes import environment, free_port, serving, terminated
+from tests.jobs.processes import environment, serving, terminated
 from tests.jobs.support import START_SECONDS
-from tests.support import until
+from tests.support import free_port, until
 
 PASSWORD = "correct horse battery"
 KILL_AFTER = (1, 12)  # answers

@@ -9,10 +9,9 @@ from pydantic import SecretStr
 from src.config import Settings
 from src.jobs import worker as jobs
 from src.main import TASKS
-from tests.jobs.processes import free_port
 from tests.jobs.support import Desk
 from tests.jobs.test_smtp import smtp_server
-from tests.support import Accounts, query, until
+from tests.support import Accounts, free_port, query, until
 
 FORGOT = "/api/v1/auth/password/forgot"
 

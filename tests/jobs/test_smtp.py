@@ -11,10 +11,9 @@ from pydantic import SecretStr
 
 from src.config import Settings
 from src.main import TASKS
-from tests.jobs.processes import free_port
 from tests.jobs.support import Desk
 from tests.mail.smtp_server import Server
-from tests.support import until
+from tests.support import free_port, until
 
 REGISTRATION = {"email": "ann@x.test", "password": "correct horse battery"}
 

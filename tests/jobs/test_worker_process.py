@@ -9,9 +9,9 @@ import pytest
 
 from src.mail.mailbox import Mailbox
 from src.main import TASKS
-from tests.jobs.processes import environment, free_port, running, terminated
+from tests.jobs.processes import environment, running, terminated
 from tests.jobs.support import START_SECONDS, Desk
-from tests.support import FrozenClock, query, until
+from tests.support import FrozenClock, free_port, query, until
 
 REGISTRATION = {"email": "ann@x.test", "password": "correct horse battery"}
 

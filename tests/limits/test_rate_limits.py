@@ -22,8 +22,7 @@ from src.limits import request_counts
 from src.limits.rate_limits import RateLimitedError, RateLimits, Tally
 from src.limits.request_counts import MemoryCounts
 from src.main import create_app
-from tests.jobs.processes import free_port
-from tests.support import Accounts, FrozenClock, problem_of
+from tests.support import Accounts, FrozenClock, free_port, problem_of
 
 LIMIT, MAILS, USERNAMES = 10, 3, 4
 LIMITS = {

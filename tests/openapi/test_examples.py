@@ -10,9 +10,8 @@ from fastapi import FastAPI
 
 from tests.auth.mfa.phone import Phone
 from tests.auth.oauth.support import add_client
-from tests.auth.support import all_jobs_done
 from tests.openapi.test_document import operations
-from tests.support import Accounts, FrozenClock, Inbox
+from tests.support import Accounts, FrozenClock, Inbox, all_jobs_done
 
 V1 = "/api/v1"
 FORM = "application/x-www-form-urlencoded"

@@ -14,10 +14,9 @@ from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from src.personal_tokens.service import MAX_LIVING
 from src.personal_tokens.tasks import SCHEDULES
-from tests.account.support import all_wait
 from tests.auth.support import LOGOUT, code, rows, whoami
 from tests.personal_tokens.support import TOKENS, bearer, create, made
-from tests.support import Account, Accounts, FrozenClock, Inbox
+from tests.support import Account, Accounts, FrozenClock, Inbox, all_wait
 
 
 async def test_a_token_is_made_and_shown_once(

@@ -114,10 +114,11 @@ class TestOneConnection:
     async def test_a_text_being_rendered_holds_none(
         self, client: httpx.AsyncClient, ann: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        may_end = asyncio.Event()
+        has_begun, may_end = asyncio.Event(), asyncio.Event()
 
         async def render_slowly(source: str, _: UUID) -> str:
             if source == "long":
+                has_begun.set()
                 await may_end.wait()
             return source
 
@@ -125,7 +126,7 @@ class TestOneConnection:
         headers = ann.headers | {"Idempotency-Key": "key"}
         long = {"title": "A", "body": "long"}
         slow = asyncio.create_task(client.post(POSTS, json=long, headers=headers))
-        await asyncio.sleep(0.1)
+        await has_begun.wait()
         async with asyncio.timeout(2):
             await write(client, ann, body="short")
         may_end.set()

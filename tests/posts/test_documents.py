@@ -1,5 +1,6 @@
 """What is sent is what the schemas say, field by field."""
 
+import re
 from datetime import datetime
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ from src.posts.schemas import PostListItem, PostRead
 from src.schemas import Page
 from src.users.schemas import UserProfile, UserRead
 from tests.posts.support import POSTS, write
-from tests.support import Account
+from tests.support import Account, query
 
 
 def conforms(
@@ -58,5 +59,11 @@ async def test_users(client: httpx.AsyncClient, ann: Account) -> None:
     conforms((await client.get("/api/v1/users/ann")).content, UserProfile)
 
 
-def test_the_states_of_a_post_are_those_that_the_database_knows() -> None:
-    assert set(get_args(PostRead.model_fields["status"].annotation)) == {"draft", "published"}
+async def test_the_states_of_a_post_are_those_that_the_database_knows(database_url: str) -> None:
+    [constraint] = await query(
+        database_url,
+        "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint"
+        " WHERE conname = 'ck_posts_status_known'",
+    )
+    known = re.findall(r"'(\w+)'", constraint["text"])
+    assert set(get_args(PostRead.model_fields["status"].annotation)) == set(known)

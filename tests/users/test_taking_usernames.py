@@ -16,20 +16,8 @@ from src.users.models import User
 from src.users.service import suggest_username
 from src.users.usernames import HELD, hold, is_reserved
 from tests.account.data import delete_account
-from tests.account.support import all_wait
-from tests.auth.support import (
-    ME,
-    REGISTER,
-    change,
-    code,
-    confirm,
-    job_context,
-    register,
-    rows,
-    sign_in,
-    whoami,
-)
-from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox
+from tests.auth.support import ME, REGISTER, change, code, confirm, register, rows, sign_in, whoami
+from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox, all_wait, job_context
 
 TAKEN = (409, "username_taken")
 RESERVED = (409, "username_reserved")

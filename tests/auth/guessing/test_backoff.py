@@ -17,7 +17,7 @@ from src.config import Settings
 from src.database import Database, DatabaseSession
 from src.users.models import User
 from tests.auth.support import ONE_REQUEST_ID, TOKEN, change, code, pair, rows, seen, whoami
-from tests.support import PASSWORD, Accounts, FrozenClock
+from tests.support import PASSWORD, Accounts, FrozenClock, all_wait
 
 WRONG, LATE = "wrong horse battery", "late horse battery"
 PER_PAIR, PER_ACCOUNT, PER_ADDRESS = 3, 6, 10
@@ -450,13 +450,6 @@ class PausedSession:
         return await self.session.execute(statement)
 
 
-async def somebody_waits(app: FastAPI) -> None:
-    """Wait until a transaction waits for another."""
-    async with asyncio.timeout(10):
-        while await rows(app, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [0]:  # noqa: ASYNC110 - PostgreSQL tells nobody
-            await asyncio.sleep(0.01)
-
-
 async def test_a_right_guess_waits_for_nobody_who_waits_for_it(
     app: FastAPI, settings: Settings, clock: FrozenClock
 ) -> None:
@@ -478,7 +471,7 @@ async def test_a_right_guess_waits_for_nobody_who_waits_for_it(
         await paused.stopped.wait()
         await failed(account)  # from elsewhere
         wrong = asyncio.create_task(failed(account, here))
-        await somebody_waits(app)
+        await all_wait(app, 1)
         paused.may_go_on.set()
         await right
     await wrong
@@ -500,7 +493,7 @@ async def test_a_right_guess_waits_for_wrong_ones_that_are_being_counted(
     async with database.independent_transaction() as session:
         await backoff.failed(session, [guesser])
         right = asyncio.create_task(succeed())
-        await somebody_waits(app)
+        await all_wait(app, 1)
     with pytest.raises(TooManyFailuresError):
         await right
 

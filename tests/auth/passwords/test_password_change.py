@@ -13,15 +13,13 @@ from tests.account.support import (
     NEW_PASSWORD,
     PASSWORD_PATH,
     WRONG_PASSWORD,
-    all_wait,
     change_email,
     change_password,
     forgot,
-    locked_account,
     reset,
 )
 from tests.auth.support import code, confirm, pair, refresh, rows, sign_in, whoami
-from tests.support import PASSWORD, Accounts, Inbox
+from tests.support import PASSWORD, Accounts, Inbox, all_wait, locked_account
 
 INVALID_GRANT = (400, "invalid_grant")
 

@@ -22,20 +22,16 @@ from tests.account.support import (
     INVALID_TOKEN,
     NEW_PASSWORD,
     RESET,
-    all_wait,
     change_email,
     change_password,
     forgot,
-    locked_account,
     reset,
 )
 from tests.auth.registration.test_mailed_links import POISON, words
 from tests.auth.support import (
-    all_jobs_done,
     change,
     code,
     confirm,
-    job_context,
     pair,
     refresh,
     register,
@@ -44,7 +40,16 @@ from tests.auth.support import (
     sign_in,
     whoami,
 )
-from tests.support import PASSWORD, Accounts, FrozenClock, Inbox
+from tests.support import (
+    PASSWORD,
+    Accounts,
+    FrozenClock,
+    Inbox,
+    all_jobs_done,
+    all_wait,
+    job_context,
+    locked_account,
+)
 
 ANN = "ann@x.test"
 INVALID_GRANT = (400, "invalid_grant")

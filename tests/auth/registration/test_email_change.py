@@ -17,26 +17,22 @@ from tests.account.support import (
     INVALID_TOKEN,
     NEW_PASSWORD,
     WRONG_PASSWORD,
-    all_wait,
     change_email,
     change_password,
-    locked_account,
 )
 from tests.auth.registration.test_mailed_links import words
-from tests.auth.support import (
-    CONFIRM,
-    all_jobs_done,
-    change,
-    code,
-    confirm,
-    register,
-    rows,
-    seen,
-    sign_in,
-    whoami,
-)
+from tests.auth.support import CONFIRM, change, code, confirm, register, rows, seen, sign_in, whoami
 from tests.personal_tokens.support import bearer, made
-from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox
+from tests.support import (
+    PASSWORD,
+    Account,
+    Accounts,
+    FrozenClock,
+    Inbox,
+    all_jobs_done,
+    all_wait,
+    locked_account,
+)
 
 OLD, NEW = "ann@x.test", "new@x.test"
 PROOF_REQUIRED = (400, "confirmation_proof_required")

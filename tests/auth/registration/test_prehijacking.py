@@ -21,7 +21,6 @@ from tests.auth.support import (
     change,
     code,
     confirm,
-    job_context,
     pair,
     refresh,
     register,
@@ -30,7 +29,7 @@ from tests.auth.support import (
     sign_in,
     whoami,
 )
-from tests.support import Accounts, FrozenClock, Inbox
+from tests.support import Accounts, FrozenClock, Inbox, job_context
 
 VICTIM = "victim@x.test"
 OWN = "the victim's own password"

@@ -12,19 +12,8 @@ from sqlalchemy import event
 from src.auth import tasks
 from src.mail.mailbox import Mailbox
 from tests.account.support import FORGOT
-from tests.auth.support import (
-    ONE_REQUEST_ID,
-    RESEND,
-    all_jobs_done,
-    code,
-    confirm,
-    job_context,
-    register,
-    rows,
-    seen,
-    sign_in,
-)
-from tests.support import PASSWORD, Accounts, FrozenClock, Inbox
+from tests.auth.support import ONE_REQUEST_ID, RESEND, code, confirm, register, rows, seen, sign_in
+from tests.support import PASSWORD, Accounts, FrozenClock, Inbox, all_jobs_done, job_context
 
 ANN = "ann@x.test"
 

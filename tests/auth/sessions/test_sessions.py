@@ -16,7 +16,6 @@ from tests.auth.support import (
     LOGOUT,
     ONE_REQUEST_ID,
     TOKEN,
-    all_jobs_done,
     code,
     pair,
     refresh,
@@ -24,7 +23,7 @@ from tests.auth.support import (
     seen,
     whoami,
 )
-from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox
+from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox, all_jobs_done
 
 SESSIONS = "/api/v1/auth/sessions"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -29,7 +29,7 @@ from tests.auth.support import (
     segment,
     whoami,
 )
-from tests.support import PASSWORD, Accounts, FrozenClock, talking_to
+from tests.support import PASSWORD, Accounts, FrozenClock, all_wait, talking_to
 
 LOGIN, REFRESH, WEB_LOGOUT = (f"/api/v1/auth/web/{name}" for name in ("login", "refresh", "logout"))
 PLAZA, FRONTEND, APP = "http://plaza.test", "https://app.example.test", "http://localhost:5173"
@@ -343,9 +343,10 @@ class TestRefreshing:
             await connection.exec_driver_sql("SET statement_timeout = '20s'")
             await connection.exec_driver_sql("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
             refreshing = asyncio.create_task(browser.post(REFRESH))
-            await asyncio.sleep(0.3)
+            await all_wait(app, 1)
             await connection.exec_driver_sql(
-                "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted"
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
             answer = await refreshing
         assert answer.status_code == 503

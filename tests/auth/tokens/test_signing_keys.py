@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from src.database import Database
 from src.main import create_app
 from tests.auth.oauth.support import JWKS, published, rotate
 from tests.auth.support import code, pair, refresh, rows, segment, sign_in, whoami
-from tests.support import Account, Accounts, FrozenClock, talking_to
+from tests.support import Account, Accounts, FrozenClock, all_wait, talking_to
 
 A_MOMENT = timedelta(milliseconds=1)
 A_DAY = 86_400
@@ -294,9 +295,10 @@ async def test_who_gives_up_waiting_for_the_keys_does_not_stop_the_others(
         await session.execute(text("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE"))
         impatient = asyncio.create_task(whoami(client, ann.access_token))
         patient = [asyncio.create_task(whoami(client, ann.access_token)) for _ in range(5)]
-        await asyncio.sleep(0.05)
+        await all_wait(app, 1)
         impatient.cancel()
-        await asyncio.sleep(0.05)
+        with suppress(asyncio.CancelledError):
+            await impatient
         assert not any(task.done() for task in patient)
     assert {(await task).status_code for task in patient} == {200}
 
