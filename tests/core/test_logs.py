@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ class Log:
         self.logger.addHandler(self.handler)
         self.logger.propagate = False
 
-    def lines(self) -> list[dict[str, str]]:
+    def lines(self) -> list[dict[str, Any]]:
         """Every line, which has to be a JSON object."""
         *lines, rest = self._output.getvalue().split("\n")
         assert rest == ""
@@ -140,3 +141,16 @@ def test_logging_ini_writes_json_to_standard_error() -> None:
     assert (first["message"], second["message"]) == ("ours", "the server's")
     assert third["message"].startswith("failed: half a pair: ")
     assert "ValueError" in third["traceback"]
+
+
+def test_fields_of_the_caller_and_the_stack_are_kept(log: Log) -> None:
+    log.logger.warning("slow", extra={"job_id": 7, "level": "x"}, stack_info=True)
+    [line] = log.lines()
+    assert (line["job_id"], line["level"]) == (7, "warning")
+    assert "test_logs.py" in line["stack"]
+
+
+def test_a_field_that_json_cannot_hold_does_not_lose_the_line(log: Log) -> None:
+    log.logger.warning("odd", extra={"half": "\ud800", "whole": 1 << 70})
+    [line] = log.lines()
+    assert (line["message"], line["half"]) == ("odd", "?")
