@@ -1,7 +1,7 @@
 """What travels about posts."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -132,10 +132,14 @@ class PostRead(PostSummary):
     body_html: str
 
 
+def _text_may_be_missing(schema: dict[str, Any]) -> None:
+    schema["required"] = [name for name in schema["required"] if name not in {"body", "body_html"}]
+
+
 class PostListItem(PostSummary):
     """With `fields=full`, also the text."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+    model_config = ConfigDict(json_schema_extra=_text_may_be_missing)
 
     body: str | None = None
     body_html: str | None = None
