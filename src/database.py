@@ -1,128 +1,28 @@
-"""The database: declarative base, engine, and one transaction per request."""
+"""The database: its connections, and one transaction per request."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, ClassVar, TypeVar, cast
-from uuid import UUID
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Depends, Request
-from pydantic import BaseModel
-from sqlalchemy import TIMESTAMP, MetaData, Select, Text, Uuid, event, func
+from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
-    AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from src.config import Settings
-from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError, NotFoundError
-from src.ids import uuid7
+from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError
 from src.sql import embedded_postgres
 from src.sql.pool import Pool, Transaction
-
-
-class Base(DeclarativeBase):
-    """The base of every table. Relationships are declared with `lazy="raise"`."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar = {
-        datetime: TIMESTAMP(timezone=True),
-        str: Text(),
-        UUID: Uuid(),
-    }
-
-
-class Identified:
-    """A UUIDv7 primary key, made by us so that it is known before the row is written."""
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)
-
-
-class Timestamped:
-    """When the row was written and last changed; the service sets both from its clock."""
-
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
-
-
-class Versioned:
-    """A number that each change of the row raises: a change made meanwhile is noticed."""
-
-    version: Mapped[int] = mapped_column(sort_order=80)
-
-    @declared_attr.directive
-    @classmethod
-    def __mapper_args__(cls) -> dict[str, Any]:
-        return {"version_id_col": cls.version}
-
-
-Entity = TypeVar("Entity", bound=Base)
-
-
-class DatabaseSession(AsyncSession):
-    """A session whose transaction runs compiled statements, too (`src.sql.statements.Runner`)."""
-
-    async def fetch(
-        self, sql: str, arguments: list[object], *, replan: bool = False
-    ) -> list[asyncpg.Record]:
-        """Run one statement; what is changed and not flushed, it does not see.
-
-        Raises:
-            DatabaseUnavailableError: the database is away.
-        """
-        driver = await driver_connection(self)
-        try:
-            if replan:
-                return await (await driver.prepare(sql)).fetch(*arguments)
-            return await driver.fetch(sql, *arguments)
-        except OSError as error:
-            raise DatabaseUnavailableError(type(error).__name__) from error
-
-    async def insert(self, entity: Entity) -> Entity:
-        """Write a new row."""
-        self.add(entity)
-        await self.flush()
-        return entity
-
-    async def locked(self, which: Select[Entity]) -> Entity:
-        """The entity as it is now; until the transaction ends, nobody else changes or deletes it.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        found = await self.scalar(
-            which.with_for_update(key_share=True).execution_options(populate_existing=True)
-        )
-        if found is None:
-            raise NotFoundError
-        return found
-
-    async def change(self, entity: Timestamped, changes: BaseModel, now: datetime) -> bool:
-        """Give the entity the fields that were sent; whether that changes anything."""
-        for name, value in changes.model_dump(exclude_unset=True).items():
-            setattr(entity, name, value)
-        if not self.is_modified(entity):
-            return False
-        entity.updated_at = now
-        await self.flush()
-        return True
+from src.sql.session import DatabaseSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,15 +155,6 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
         if not settings.database_url:
             await asyncio.to_thread(embedded_postgres.stop, settings.data_dir)
-
-
-async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
-    """The session's own asyncpg connection, inside the session's transaction."""
-    connection = await session.connection()
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    if not driver.is_in_transaction():  # SQLAlchemy begins with its first statement, not before
-        await connection.exec_driver_sql("SELECT 1")
-    return cast("asyncpg.Connection", driver)
 
 
 async def get_database(request: Request) -> Database:

@@ -6,7 +6,8 @@ from fastapi import Depends, Request
 
 from src.clock import Clock
 from src.config import Settings
-from src.database import DatabaseSession, SessionDep
+from src.database import SessionDep
+from src.sql.session import DatabaseSession
 
 
 async def get_settings(request: Request) -> Settings:

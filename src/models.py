@@ -12,10 +12,10 @@ from src.auth.models import (
     Throttle,
     TotpFactor,
 )
-from src.database import Base
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post
+from src.sql.tables import Base
 from src.users.models import HeldUsername, User
 
 __all__ = [

@@ -16,9 +16,9 @@ from src.auth.schemas import Password
 from src.auth.security_events import SecurityNotice, security_notice
 from src.clock import Clock
 from src.config import Settings
-from src.database import DatabaseSession
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
+from src.sql.session import DatabaseSession
 from src.users.exceptions import UsernameTakenError
 from src.users.models import User
 from src.users.schemas import Email, Username

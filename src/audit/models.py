@@ -11,7 +11,7 @@ from sqlalchemy import Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, Identified
+from src.sql.tables import Base, Identified
 
 
 class AuditEntry(Identified, Base):

@@ -16,10 +16,10 @@ from src.auth.tokens.opaque_tokens import secret_digest
 from src.auth.tokens.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate, states
 from src.clock import Clock
 from src.config import Settings
-from src.database import DatabaseSession
 from src.exceptions import NotFoundError
 from src.ids import uuid7
 from src.schemas import Text
+from src.sql.session import DatabaseSession
 
 MAX_NAME_LENGTH = 100
 KNOWN_SCOPES = [*CLIENT_SCOPES, *SCOPES]

@@ -2,8 +2,8 @@
 
 from src.auth.security_events import SecurityEvents
 from src.auth.tools import AuthTools
-from src.database import DatabaseSession
 from src.http.peer import Peer
+from src.sql.session import DatabaseSession
 
 
 class AuthContext:

@@ -7,7 +7,7 @@ from sqlalchemy import TIMESTAMP, BigInteger, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, Identified
+from src.sql.tables import Base, Identified
 from src.users.models import User
 
 

@@ -10,9 +10,9 @@ from src.audit import log as audit
 from src.auth.guessing.throttles import count_attempt
 from src.auth.tokens.links import forgot_password_url
 from src.clock import Clock
-from src.database import DatabaseSession
 from src.http.peer import Peer
 from src.jobs.tasks import JobContext, Task
+from src.sql.session import DatabaseSession
 from src.sql.statements import Runner
 from src.users.mails import send_mail
 from src.users.models import User

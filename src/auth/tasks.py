@@ -14,9 +14,10 @@ from src.auth.models import EmailLink, FailureCount, Registration, Session, Thro
 from src.auth.security_events import security_notice
 from src.auth.tokens.links import LinkPurpose, LinkTokens, home_url, link_lifetime, link_url
 from src.config import Settings
-from src.database import Base, DatabaseSession
 from src.ids import uuid7
 from src.jobs.tasks import JobContext, Schedule, Task
+from src.sql.session import DatabaseSession
+from src.sql.tables import Base
 from src.users.mails import send_mail
 from src.users.models import HeldUsername, User
 

@@ -16,7 +16,8 @@ from src.auth.tokens.opaque_tokens import OpaqueTokens
 from src.auth.tokens.signing_keys import SigningKeys
 from src.clock import Clock
 from src.config import Settings
-from src.database import Database, DatabaseSession
+from src.database import Database
+from src.sql.session import DatabaseSession
 
 REFRESH_PURPOSE = "refresh-token"
 DEVICE_PURPOSE = "device"

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, Identified
+from src.sql.tables import Base, Identified
 from src.users.models import User
 
 

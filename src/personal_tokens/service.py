@@ -11,13 +11,13 @@ from src.auth.flows import Flow
 from src.auth.models import Session
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.tokens.opaque_tokens import secret_digest
-from src.database import DatabaseSession
 from src.exceptions import InvalidInputError, NotFoundError
 from src.ids import uuid7
 from src.personal_tokens.exceptions import TooManyPersonalTokensError
 from src.personal_tokens.models import PersonalToken
 from src.personal_tokens.schemas import PersonalTokenCreate
 from src.personal_tokens.tokens import new_token
+from src.sql.session import DatabaseSession
 from src.users.models import User
 
 MAX_LIVING = 50

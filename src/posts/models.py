@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
-from src.database import Base, Identified, Timestamped, Versioned
+from src.sql.tables import Base, Identified, Timestamped, Versioned
 from src.users.models import User
 
 _PUBLISHED = text("status = 'published' AND deleted_at IS NULL")

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import literal, select, text, union_all
 
 from src.access.permissions import ADMIN
-from src.database import DatabaseSession
+from src.sql.session import DatabaseSession
 from src.users.exceptions import LastAdministratorError
 from src.users.models import User
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, or_, select
 
-from src.database import DatabaseSession
+from src.sql.session import DatabaseSession
 from src.users.models import User
 
 

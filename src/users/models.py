@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstrain
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from src.database import Base, Identified, Timestamped, Versioned
+from src.sql.tables import Base, Identified, Timestamped, Versioned
 
 
 class User(Identified, Versioned, Timestamped, Base):

@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from src.clock import Clock
 from src.config import Settings
-from src.database import DatabaseSession
 from src.http.responses import IfMatch
 from src.sql.pool import Pool
+from src.sql.session import DatabaseSession
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Rows, read
 from src.users.exceptions import UsernameReservedError

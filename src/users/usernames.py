@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from src.database import DatabaseSession
 from src.sql.pool import Pool
+from src.sql.session import DatabaseSession
 from src.sql.statements import Query
 from src.users.exceptions import UsernameTakenError
 from src.users.models import HeldUsername, User

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from src.account import deletion
-from src.database import DatabaseSession
+from src.sql.session import DatabaseSession
 from src.users.administrators import require_another_administrator
 from src.users.models import User
 from tests.account.data import (

@@ -42,9 +42,10 @@ entries = listing(ENTRY, by=AuditEntry.at, replan={"action"})(entries_on)
 
 async def write(database: Database, *actions: str, device: str = "desk") -> None:
     """An entry a minute, the last one newest; two have the same time."""
+    ids = sorted(uuid7() for _ in actions)
     for minute, action in enumerate(actions):
         at = START + timedelta(minutes=minute // 2)
-        entry = {"id": uuid7(), "at": at, "action": action, "device": device}
+        entry = {"id": ids[minute], "at": at, "action": action, "device": device}
         nothing = {"actor_id": None, "user_id": None, "address": None, "details": "{}"}
         await _new_entry.write(database.writes, entry | nothing)
 

@@ -32,8 +32,9 @@ from src.auth.exceptions import TooManyFailuresError
 from src.auth.models import FailureCount
 from src.clock import Clock, elapsed
 from src.config import Settings
-from src.database import Database, DatabaseSession
+from src.database import Database
 from src.http.peer import counted_networks
+from src.sql.session import DatabaseSession
 from src.sql.statements import Query
 
 FORGOTTEN_AFTER = timedelta(days=1)

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from src.auth.exceptions import TooManyRequestsError
 from src.auth.models import Throttle
-from src.database import DatabaseSession
+from src.sql.session import DatabaseSession
 
 WINDOW = timedelta(hours=1)
 

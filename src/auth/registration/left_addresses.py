@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from src.auth.models import EmailLink, Registration
-from src.database import DatabaseSession
 from src.ids import uuid7
+from src.sql.session import DatabaseSession
 from src.users.models import User
 from src.users.service import suggest_username
 

@@ -4,9 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from src.access.principals import (
-    OptionalPrincipal,
-)
+from src.access.principals import OptionalPrincipal
 from src.auth.clients.service import PUBLIC_CLIENT
 from src.auth.dependencies import AuthDep
 from src.auth.registration.schemas import (

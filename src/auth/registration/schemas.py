@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from src.auth.schemas import AccountNamed, LinkToken, NewPassword, Password
 from src.schemas import Input, Output

@@ -4,9 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from src.schemas import Input, Output
 

@@ -18,9 +18,9 @@ from src.auth.schemas import TokenRead
 from src.auth.tokens.jwt import Claims
 from src.auth.tokens.opaque_tokens import OpaqueTokens, ParsedToken, parse
 from src.clock import elapsed
-from src.database import DatabaseSession
 from src.exceptions import NotFoundError
 from src.ids import uuid7
+from src.sql.session import DatabaseSession
 from src.users.models import User
 
 logger = logging.getLogger(__name__)

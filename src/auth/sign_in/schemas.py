@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from src.schemas import Output
 from src.users.schemas import UserRead

@@ -14,7 +14,8 @@ from src.auth.exceptions import TooManyFailuresError
 from src.auth.guessing.backoff import LEAK, Backoff, Guesser
 from src.auth.passwords.hashing import PasswordHasher
 from src.config import Settings
-from src.database import Database, DatabaseSession
+from src.database import Database
+from src.sql.session import DatabaseSession
 from src.users.models import User
 from tests.auth.support import ONE_REQUEST_ID, TOKEN, change, code, pair, rows, seen, whoami
 from tests.support import PASSWORD, Accounts, FrozenClock, all_wait
