@@ -235,9 +235,13 @@ def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
 
 
 def _name_outage(context: ExceptionContext) -> DatabaseUnavailableError | None:
-    """A lost connection, or an error of the network: here nothing but the database is talked to."""
-    if context.is_disconnect or isinstance(context.original_exception, OSError):
-        return DatabaseUnavailableError(type(context.original_exception).__name__)
+    """A lost connection, or an error of the network: here nothing but the database is talked to.
+
+    Whoever is cancelled has lost it too, and is cancelled.
+    """
+    error = context.original_exception
+    if isinstance(error, OSError) or (context.is_disconnect and isinstance(error, Exception)):
+        return DatabaseUnavailableError(type(error).__name__)
     return None
 
 
