@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from src.config import Settings
 from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError, NotFoundError
 from src.ids import uuid7
+from src.progress import waiting
 from src.sql import embedded_postgres
 from src.sql.pool import Pool, Transaction
 
@@ -251,7 +252,8 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     if settings.database_url:
         url = settings.database_url.get_secret_value()
     else:
-        url = await asyncio.to_thread(embedded_postgres.start, settings.data_dir)
+        with waiting("Starting PostgreSQL"):
+            url = await asyncio.to_thread(embedded_postgres.start, settings.data_dir)
     database = Database.open(url, settings)
     try:
         yield database
