@@ -9,6 +9,7 @@ from sqlalchemy.schema import SchemaItem
 from src.config import Settings
 from src.database import open_database
 from src.models import Base
+from src.progress import waiting
 
 LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of blocking the rest
 MIGRATION_LOCK = 0x706C617A61  # "plaza": two processes that migrate at once take turns
@@ -34,7 +35,8 @@ def run(connection: Connection) -> None:
 async def run_online(settings: Settings) -> None:
     """Open the settings' database and run the migrations on it."""
     async with open_database(settings) as database, database.engine.begin() as connection:
-        await connection.run_sync(run)
+        with waiting("Migrating the database"):
+            await connection.run_sync(run)
 
 
 asyncio.run(run_online(Settings().model_copy(update={"statement_timeout_seconds": A_DAY})))

@@ -1,137 +1,86 @@
-"""The command line: `python -m src COMMAND`."""
+"""The command line: `python -m src COMMAND`, or `bin/plaza COMMAND`, which a shell can complete."""
 
-import argparse
 import asyncio
-import errno
-import resource
-import signal
-import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack, suppress
-from logging.config import fileConfig
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
-import orjson
-import uvicorn
-from alembic import command
-from alembic.config import Config
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from sqlalchemy.exc import DBAPIError
+import typer
 
-from src.addresses.localhost import bind
-from src.administration.commands import describe_create_admin
-from src.auth import commands
-from src.clock import Clock
-from src.config import PROJECT_ROOT, Settings
-from src.database import open_database
-from src.exceptions import AppError, DatabaseRefusedError
-from src.http.protocol.connection import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
-from src.jobs.tasks import JobContext
-from src.jobs.worker import Worker
-from src.mail.gateway import Mailer
-from src.main import SCHEDULES, TASKS, create_app
+from src.administration.commands import commands as administration
+from src.auth.commands import clients, keys
+from src.commands import ADMINISTRATION, notes
 
-LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
-GRACEFUL_SECONDS = 20
-# Longer than proxies keep an idle connection, mostly 60 s: none finds it closed under its request.
-KEEP_ALIVE_SECONDS = 75
-BODIES_AT_ONCE = 8  # of the largest size, for which there is memory at least
-OWN_DESCRIPTORS = 100  # files and connections of a server beside its clients and the database
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from src.config import Settings
+
+INTERRUPTED = 130  # as shells say it: 128, and the number of SIGINT
+
+commands = typer.Typer()
+# These, and those of features: a line each.
+COMMANDS = [commands, administration, keys, clients]
 
 
-class Server(uvicorn.Server):
-    """uvicorn's, which says where Plaza runs once it listens."""
-
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
-        super().__init__(config)
-        self._settings = settings
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if sockets:
-            self._log_started_message(sockets)
-        if self._settings.environment == "local":
-            url = self._settings.public_url
-            print(
-                f"Plaza runs at {url}\n"
-                f"  API documentation  {url}/docs\n"
-                f"  local mailbox      {url}/dev/mailbox",
-                file=sys.stderr,
-            )
-
-
+@commands.command(
+    epilog=notes(
+        "python -m src serve",
+        "PORT=8001 python -m src serve",
+        "ENVIRONMENT=production python -m src serve   # says what it lacks",
+        settings="HOST, PORT, PUBLIC_URL, DATABASE_URL, WORKER_IN_SERVER and most others",
+    ),
+)
 def serve() -> None:
-    """Migrate a local database, then serve until a signal ends it."""
-    settings = Settings()
-    with ExitStack() as bound:
-        _serve(settings, [bound.enter_context(one) for one in _bind(settings)])
+    """Migrate a local database, then serve until a signal ends it.
 
-
-def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
-    if settings.environment == "local":
-        migrate()
-    elif settings.database_url:
-        asyncio.run(_require_accepting_database(settings))
-    HttpProtocol.max_connections = _room_for_clients(settings)
-    HttpProtocol.received.limit = max(RECEIVED_BYTES, BODIES_AT_ONCE * settings.max_body_bytes)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        http="src.http.protocol.connection:HttpProtocol",
-        ws="none",
-        log_config=str(LOGGING_CONFIG),
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-    )
-    with suppress(KeyboardInterrupt):
-        Server(config, settings).run(sockets)
-
-
-def _bind(settings: Settings) -> list[socket.socket]:
-    """Take the port before anything is started; uvicorn listens last.
-
-    Raises:
-        RuntimeError: the server could not listen.
+    Other environments migrate by a command of its own, before the new version
+    serves. Without DATABASE_URL, an embedded PostgreSQL is started, with its data
+    under DATA_DIR.
     """
-    try:
-        return bind(settings.host, settings.port)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            message = f"Port {settings.port} of {settings.host} is taken: set PORT to a free one"
-            raise RuntimeError(message) from None
-        message = f"HOST {settings.host} with PORT {settings.port}: {error.strerror}"
-        raise RuntimeError(message) from None
-    except UnicodeError:
-        raise RuntimeError(f"HOST {settings.host} is no name of a machine") from None
+    from src.config import Settings
+    from src.http import server
+    from src.main import create_app
+
+    settings = Settings()
+    with server.bound(settings) as sockets:
+        if settings.environment == "local":
+            migrate()
+        elif settings.database_url:
+            asyncio.run(_require_accepting_database(settings))
+        server.run(create_app(settings), settings, sockets)
 
 
-async def _require_accepting_database(settings: Settings) -> None:
+async def _require_accepting_database(settings: "Settings") -> None:
+    from src.database import open_database
+
     async with open_database(settings) as database:
         await database.require_accepting()
 
 
-def _room_for_clients(settings: Settings) -> int:
-    """How many connections of clients the process has descriptors for, up to MAX_CONNECTIONS."""
-    own = OWN_DESCRIPTORS + 2 * settings.database_pool_size + settings.read_pool_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < own + MAX_CONNECTIONS:
-        soft = min(own + MAX_CONNECTIONS, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(max(soft - own, soft // 2), MAX_CONNECTIONS)
-
-
+@commands.command(
+    epilog=notes("python -m src worker", settings="DATABASE_URL, SMTP_URL, MAIL_FROM"),
+)
 def worker() -> None:
     """Run background jobs alone, for a server with WORKER_IN_SERVER=false."""
+    asyncio.run(_work())
+
+
+async def _work() -> None:
+    import signal
+    from logging.config import fileConfig
+
+    from src.clock import Clock
+    from src.config import LOGGING_CONFIG, Settings
+    from src.database import open_database
+    from src.jobs.tasks import JobContext
+    from src.jobs.worker import Worker
+    from src.mail.gateway import Mailer
+    from src.main import SCHEDULES, TASKS
+
     fileConfig(LOGGING_CONFIG, disable_existing_loggers=False)
-    asyncio.run(_work(Settings()))
-
-
-async def _work(settings: Settings) -> None:
+    settings = Settings()
     async with open_database(settings) as database:
         await database.require_accepting()
         running = Worker(
@@ -143,64 +92,127 @@ async def _work(settings: Settings) -> None:
         await running.run()
 
 
+@commands.command(epilog=notes("python -m src migrate", settings="DATABASE_URL"))
 def migrate() -> None:
-    """Bring the database's schema to this version."""
+    """Bring the database's schema to this version.
+
+    Two that run at once take turns, and one that finds nothing to do changes
+    nothing.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    from src.config import PROJECT_ROOT
+
     command.upgrade(Config(PROJECT_ROOT / "alembic.ini"), "head")
 
 
+@commands.command(
+    epilog=notes(
+        "python -m src openapi > openapi.json",
+        settings="none, the document is the same in every environment",
+    ),
+)
 def openapi() -> None:
     """Print the OpenAPI document."""
+    import orjson
+
+    from src.config import Settings
+    from src.main import create_app
+
     document = create_app(Settings(environment="test")).openapi()
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
-COMMANDS = {"serve": serve, "worker": worker, "migrate": migrate, "openapi": openapi}
-# Those of features: each describes its arguments, and sets what runs with them as `run`.
-FEATURE_COMMANDS = {
-    "create-admin": describe_create_admin,
-    "keys": commands.describe_keys,
-    "clients": commands.describe_clients,
-}
+def command_line(*, completes: bool = False) -> typer.Typer:
+    """Every command; `completes` adds the options that teach a shell the program's name."""
+    line = typer.Typer(
+        help="Serve Plaza and look after it.",
+        epilog=notes(
+            "python -m src serve",
+            "python -m src create-admin ada@example.com",
+            "python -m src clients add --help",
+            "bin/plaza --install-completion   # the same program, completed with TAB",
+            settings="in the environment and .env; .env.dist describes each",
+        )
+        + "\n\nExit status: 0 done, 1 refused or failed, 2 wrong arguments or settings,\n"
+        "130 interrupted",
+        add_completion=completes,
+        pretty_exceptions_enable=False,  # they show the values of variables
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    for each in COMMANDS:
+        line.add_typer(each, rich_help_panel=ADMINISTRATION)
+    return line
 
 
-def main() -> None:
-    """Run the command named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m src")
-    choices = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, function in COMMANDS.items():
-        choices.add_parser(name, help=function.__doc__).set_defaults(run=function)
-    for name, describe in FEATURE_COMMANDS.items():
-        describe(choices.add_parser(name, help=describe.__doc__))
-    arguments = vars(parser.parse_args())
-    run = arguments.pop("run")
+def main(program: str = "python -m src") -> None:
+    """Run the command that the arguments name; its exit status ends the process unless it is 0."""
+    if isinstance(sys.stdout, TextIOWrapper):  # what it cannot show is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        if run in COMMANDS.values():
-            run()
-        elif told := asyncio.run(_in_transaction(run, arguments)):
-            print(told)
-    except ValidationError as error:
-        reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
-        parser.exit(2, f"The settings are not right:\n{reasons}\n")
-    except UnicodeDecodeError:
-        parser.exit(2, "The settings are not right:\n  .env is not UTF-8\n")
-    except DatabaseRefusedError as error:
-        parser.exit(2, f"The settings are not right:\n  {error}\n")
-    except (RuntimeError, OSError, AppError) as error:
-        parser.exit(1, f"{str(error) or type(error).__name__}\n")
-    except DBAPIError as error:
-        parser.exit(1, f"The database refused: {error.orig}\n")
+        # A shell completes what is one word.
+        line = command_line(completes=" " not in program)
+        status: int | None = line(prog_name=program, standalone_mode=False)
+        words = "Interrupted." if status == INTERRUPTED else ""
+    except typer.TyperException as error:
+        status, words = error.exit_code, _usage(error, program)
+    except Exception as error:  # noqa: BLE001 - what is not known is raised again
+        status, words = _refusal(error)
+    if status:
+        _say_last(_printable(words))
+        sys.exit(status)
 
 
-async def _in_transaction(
-    run: Callable[..., Awaitable[str]], arguments: Mapping[str, object]
-) -> str:
-    """What a feature's command has to say, once its changes are committed."""
-    settings = Settings()
-    async with open_database(settings) as database, database.independent_transaction() as session:
-        return await run(session, settings, Clock(), **arguments)
+def _say_last(words: str) -> None:
+    """What a stream does not take is not tried again at the exit, which has a status for that."""
+    for text, err in ((words and f"{words}\n", True), ("", False)):
+        try:
+            typer.echo(text, err=err, nl=False)
+        except OSError:
+            with suppress(OSError):
+                (sys.stderr if err else sys.stdout).close()
 
 
-def _reason(item: ErrorDetails) -> str:
+def _usage(error: typer.TyperException, program: str) -> str:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if context is None:
+        return f"{program}: error: {error.format_message()}"
+    path = context.command_path
+    return (
+        f"{context.get_usage()}\nTry '{path} --help' for help.\n"
+        f"{path}: error: {error.format_message()}"
+    )
+
+
+def _refusal(error: Exception) -> tuple[int, str]:
+    """Exit status and words for what the caller or the surroundings got wrong; all else goes on."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
+    from src.exceptions import AppError, DatabaseRefusedError
+
+    match error:
+        case ValidationError():
+            reasons = "\n".join(_reason(item) for item in error.errors(include_url=False))
+            return 2, f"The settings are not right:\n{reasons}"
+        case UnicodeDecodeError():
+            return 2, "The settings are not right:\n  .env is not UTF-8"
+        case DatabaseRefusedError():
+            return 2, f"The settings are not right:\n  {error}"
+        case RuntimeError() | OSError() | AppError():
+            return 1, str(error) or type(error).__name__
+        case DBAPIError():
+            return 1, f"The database refused: {error.orig}"
+    raise error
+
+
+def _reason(item: "ErrorDetails") -> str:
     name = ".".join(str(part).upper() for part in item["loc"])
     message = item["msg"].removeprefix("Value error, ")
     return f"  {name}: {message}" if name else f"  {message}"
+
+
+def _printable(words: str) -> str:
+    """What arguments brought along moves no cursor and is no half of a character."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in words)

@@ -31,6 +31,7 @@ from src.addresses.origins import split_origin
 from src.addresses.urls import check_database_url, check_redis_url, check_smtp_url, check_web_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")

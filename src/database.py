@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import (
 
 from src.config import Settings
 from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError
+from src.progress import waiting
 from src.sql import embedded_postgres
 from src.sql.pool import Pool, Transaction
 from src.sql.session import DatabaseSession
@@ -135,9 +136,13 @@ def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
 
 
 def _name_outage(context: ExceptionContext) -> DatabaseUnavailableError | None:
-    """A lost connection, or an error of the network: here nothing but the database is talked to."""
-    if context.is_disconnect or isinstance(context.original_exception, OSError):
-        return DatabaseUnavailableError(type(context.original_exception).__name__)
+    """A lost connection, or an error of the network: here nothing but the database is talked to.
+
+    Whoever is cancelled has lost it too, and is cancelled.
+    """
+    error = context.original_exception
+    if isinstance(error, OSError) or (context.is_disconnect and isinstance(error, Exception)):
+        return DatabaseUnavailableError(type(error).__name__)
     return None
 
 
@@ -147,7 +152,8 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     if settings.database_url:
         url = settings.database_url.get_secret_value()
     else:
-        url = await asyncio.to_thread(embedded_postgres.start, settings.data_dir)
+        with waiting("Starting PostgreSQL"):
+            url = await asyncio.to_thread(embedded_postgres.start, settings.data_dir)
     database = Database.open(url, settings)
     try:
         yield database

@@ -7,7 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from src import account, administration, audit, auth, idempotency, personal_tokens, posts, users
+from src.account import feature as account
+from src.administration import feature as administration
+from src.audit import feature as audit
+from src.auth import feature as auth
 from src.clock import Clock
 from src.config import Settings
 from src.database import open_database
@@ -19,12 +22,16 @@ from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.http.peer import load_device_names
 from src.http.plans import PlanMiddleware
 from src.http.queries import refuse_ignored_query
+from src.idempotency import feature as idempotency
 from src.jobs.tasks import JobContext
 from src.jobs.worker import Worker
 from src.limits.rate_limits import RateLimitMiddleware, RateLimits
 from src.mail.gateway import Mailer
 from src.mail.router import router as mailbox_router
 from src.openapi import document, pages
+from src.personal_tokens import feature as personal_tokens
+from src.posts import feature as posts
+from src.users import feature as users
 
 API_PREFIX = "/api/v1"
 # The first route that matches counts: /users/{user} comes after /users/me.

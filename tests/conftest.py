@@ -111,6 +111,19 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
+    """The environment of a command: nothing but the settings of a test."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONUTF8": "1",
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": database_url,
+        "ENVIRONMENT": "test",
+        "BCRYPT_ROUNDS": "4",
+    }
+
+
+@pytest.fixture
 def plain_settings(tmp_path: Path) -> Settings:
     """Settings without a database."""
     return Settings(

@@ -1,161 +1,175 @@
-"""Accounts on the command line. Each command works in one transaction and returns what to print."""
+"""`keys` and `clients` on the command line."""
 
-import argparse
-import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import delete, select
+import typer
+from typer.core import TyperCommand
 
 from src.access.permissions import CLIENT_SCOPES, SCOPES
-from src.audit import log as audit
-from src.auth.models import OAuthClient, Session, SigningKey
-from src.auth.sessions.service import end
-from src.auth.tokens.jwt import Key
-from src.auth.tokens.opaque_tokens import secret_digest
-from src.auth.tokens.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate, states
-from src.clock import Clock
-from src.config import Settings
-from src.exceptions import NotFoundError
-from src.ids import uuid7
-from src.schemas import Text
-from src.sql.session import DatabaseSession
+from src.commands import in_transaction, notes, show
 
-MAX_NAME_LENGTH = 100
 KNOWN_SCOPES = [*CLIENT_SCOPES, *SCOPES]
 
-_name: TypeAdapter[str] = TypeAdapter(Annotated[str, Text(MAX_NAME_LENGTH)])
-
-
-def describe_keys(parser: argparse.ArgumentParser) -> None:
-    """The keys that sign access tokens."""
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    action = actions.add_parser("list", help="List the keys, and what each does.")
-    action.set_defaults(run=list_keys)
-    action = actions.add_parser("rotate", help="Make a new key, which signs ten minutes later.")
-    action.add_argument(
-        "--now",
-        action="store_true",
-        dest="at_once",
-        help="it signs at once, though caches of the public keys may not have it yet",
-    )
-    action.add_argument(
-        "--revoke-old",
-        action="store_true",
-        help="the other keys have leaked: their tokens are refused at once, and the new one signs",
-    )
-    action.set_defaults(run=rotate_keys)
-
-
-def describe_clients(parser: argparse.ArgumentParser) -> None:
-    """The programs that authenticate themselves with an id and a secret."""
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    action = actions.add_parser("add", help="Make a client; its secret is shown only here.")
-    action.add_argument("name", metavar="NAME", type=_client_name)
-    action.add_argument(
-        "--scope",
-        metavar="SCOPE",
-        dest="scopes",
-        type=_known_scopes,
-        nargs="+",
-        action="extend",
-        required=True,
-        help=f"what it may do at most: {', '.join(KNOWN_SCOPES)}",
-    )
-    action.set_defaults(run=add_client)
-    action = actions.add_parser("list", help="List the clients.")
-    action.set_defaults(run=list_clients)
-    action = actions.add_parser("remove", help="Remove a client and end its sessions.")
-    action.add_argument("client_id", metavar="ID")
-    action.set_defaults(run=remove_client)
-
-
-async def rotate_keys(
-    session: DatabaseSession, settings: Settings, clock: Clock, *, at_once: bool, revoke_old: bool
-) -> str:
-    """Make a new signing key."""
-    kid = await rotate(session, settings, clock.now(), at_once=at_once, revoke_old=revoke_old)
-    seconds = int(RELOAD_AFTER.total_seconds())
-    if revoke_old:
-        return f"{kid} signs from now on. Within {seconds} seconds, no older token is taken."
-    when = f"{seconds} seconds" if at_once else f"{PUBLISHED_BEFORE.seconds // 60} minutes"
-    return f"{kid} signs {when} from now. Older tokens hold until they expire."
-
-
-async def list_keys(session: DatabaseSession, settings: Settings, clock: Clock) -> str:
-    """List the signing keys, the newest first."""
-    now = clock.now()
-    keys = list(await session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc())))
-    if not keys:
-        first = Key.private(settings.jwt_private_key.get_secret_value())
-        return f"{first.kid}  signs; it is that of JWT_PRIVATE_KEY"
-    return "\n".join(f"{key.kid}  {what}" for key, what in states(keys, now))
-
-
-async def add_client(
-    session: DatabaseSession, _: Settings, clock: Clock, *, name: str, scopes: list[str]
-) -> str:
-    """Make a client."""
-    client_id, secret = str(uuid7()), secrets.token_urlsafe(32)
-    scope = " ".join(dict.fromkeys(" ".join(scopes).split()))
-    session.add(
-        OAuthClient(
-            id=client_id,
-            name=name,
-            secret_hash=secret_digest(secret),
-            scope=scope,
-            created_at=clock.now(),
-        )
-    )
-    await audit.record(
-        session,
-        "client.added",
-        at=clock.now(),
-        peer=None,
-        client_id=client_id,
-        name=name,
-        scope=scope,
-    )
-    return f"client_id={client_id}\nclient_secret={secret}"
-
-
-async def list_clients(session: DatabaseSession, _: Settings, __: Clock) -> str:
-    """List the clients."""
-    clients = await session.scalars(select(OAuthClient).order_by(OAuthClient.created_at))
-    return "\n".join(f"{client.id}  {client.name}  ({client.scope})" for client in clients)
-
-
-async def remove_client(
-    session: DatabaseSession, _: Settings, clock: Clock, *, client_id: str
-) -> str:
-    """Remove a client, and end the sessions that belong to it.
-
-    Raises:
-        NotFoundError: there is none of this id.
-    """
-    name = await session.scalar(
-        delete(OAuthClient).where(OAuthClient.id == client_id).returning(OAuthClient.name)
-    )
-    if name is None:
-        raise NotFoundError(f"There is no client {client_id}")
-    ended = await end(session, clock.now(), "client_removed", Session.client_id == client_id)
-    await audit.record(
-        session, "client.removed", at=clock.now(), peer=None, client_id=client_id, name=name
-    )
-    return f"{name} is removed, and {len(ended)} of its sessions ended."
+keys = typer.Typer(name="keys", help="List and rotate the keys that sign access tokens.")
+clients = typer.Typer(
+    name="clients", help="Manage programs that authenticate themselves with an id and a secret."
+)
 
 
 def _client_name(text: str) -> str:
+    from pydantic import ValidationError
+
+    from src.auth.clients.registry import MAX_NAME_LENGTH, client_name
+
     try:
-        return _name.validate_python(text)
+        return client_name.validate_python(text)
     except ValidationError:
         message = f"a name is one line of 1 to {MAX_NAME_LENGTH} characters"
-        raise argparse.ArgumentTypeError(message) from None
+        raise typer.BadParameter(message) from None
 
 
 def _known_scopes(text: str) -> str:
     unknown = [scope for scope in text.split() if scope not in KNOWN_SCOPES]
     if unknown or not text.strip():
-        message = f"choose from {', '.join(KNOWN_SCOPES)}"
-        raise argparse.ArgumentTypeError(message)
+        raise typer.BadParameter(f"choose from {', '.join(KNOWN_SCOPES)}")
     return text
+
+
+@keys.command("list", epilog=notes("python -m src keys list", settings="DATABASE_URL"))
+def list_keys() -> None:
+    """List the keys, and what each does."""
+    from src.auth.tokens.signing_keys import described
+
+    rows = in_transaction(
+        lambda session, settings, clock: described(session, settings, clock.now())
+    )
+    show(["Key", "What it does"], rows, "{}  {}")
+
+
+@keys.command(
+    "rotate",
+    epilog=notes(
+        "python -m src keys rotate",
+        "python -m src keys rotate --revoke-old   # after a leak",
+        settings="DATABASE_URL, SECRET_KEY, ACCESS_TOKEN_LIFETIME",
+    ),
+)
+def rotate_keys(
+    *,
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--now",
+            help="It signs at once, though caches of the public keys may not have it yet.",
+        ),
+    ] = False,
+    revoke_old: Annotated[
+        bool,
+        typer.Option(
+            "--revoke-old",
+            help="The other keys have leaked: "
+            "their tokens are refused at once, and the new one signs.",
+        ),
+    ] = False,
+) -> None:
+    """Make a new key, which signs ten minutes later.
+
+    Nobody notices: servers need no restart, and tokens of the key before hold
+    until they expire.
+    """
+    from src.auth.tokens.signing_keys import PUBLISHED_BEFORE, RELOAD_AFTER, rotate
+
+    kid = in_transaction(
+        lambda session, settings, clock: rotate(
+            session, settings, clock.now(), at_once=at_once, revoke_old=revoke_old
+        )
+    )
+    seconds = int(RELOAD_AFTER.total_seconds())
+    if revoke_old:
+        typer.echo(f"{kid} signs from now on. Within {seconds} seconds, no older token is taken.")
+    else:
+        when = f"{seconds} seconds" if at_once else f"{PUBLISHED_BEFORE.seconds // 60} minutes"
+        typer.echo(f"{kid} signs {when} from now. Older tokens hold until they expire.")
+
+
+class ScopesInARow(TyperCommand):
+    """`--scope A B` is `--scope A --scope B`: options of Typer take one value each."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        in_row = False
+        for word in args:
+            if word.startswith("-"):
+                in_row = word == "--scope"
+            elif in_row and spread[-1] != "--scope":
+                spread.append("--scope")
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@clients.command(
+    "add",
+    cls=ScopesInARow,
+    epilog=notes(
+        'python -m src clients add "Shop" --scope profile:read posts:read',
+        'python -m src clients add "Search" --scope tokens:introspect',
+        settings="DATABASE_URL",
+    ),
+)
+def add_client(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", parser=_client_name, help="What people call it.")
+    ],
+    scopes: Annotated[
+        list[str],
+        typer.Option(
+            "--scope",
+            metavar="SCOPE...",
+            parser=_known_scopes,
+            autocompletion=lambda: KNOWN_SCOPES,
+            help=f"What it may do at most: {', '.join(KNOWN_SCOPES)}.",
+        ),
+    ],
+) -> None:
+    """Make a client; its secret is shown only here.
+
+    Removing it and adding another is how it gets a new secret.
+    """
+    from src.auth.clients.registry import add_client
+
+    client_id, secret = in_transaction(
+        lambda session, _, clock: add_client(session, clock.now(), name, " ".join(scopes).split())
+    )
+    typer.echo(f"client_id={client_id}\nclient_secret={secret}")
+
+
+@clients.command("list", epilog=notes("python -m src clients list", settings="DATABASE_URL"))
+def list_clients() -> None:
+    """List the clients."""
+    from src.auth.clients.registry import list_clients
+
+    found = in_transaction(lambda session, *_: list_clients(session))
+    show(
+        ["Id", "Name", "Scopes"],
+        [(client.id, client.name, client.scope) for client in found],
+        "{}  {}  ({})",
+    )
+
+
+@clients.command(
+    "remove",
+    epilog=notes(
+        "python -m src clients remove 019a5b5c-7d1e-7c3a-9f00-3a5d2c1b0e4f",
+        settings="DATABASE_URL",
+    ),
+)
+def remove_client(
+    client_id: Annotated[str, typer.Argument(metavar="ID", help="Its id: clients list has it.")],
+) -> None:
+    """Remove a client and end its sessions."""
+    from src.auth.clients.registry import remove_client
+
+    name, ended = in_transaction(
+        lambda session, _, clock: remove_client(session, clock.now(), client_id)
+    )
+    typer.echo(f"{name} is removed, and {ended} of its sessions ended.")

@@ -1,6 +1,7 @@
 """URLs of settings: what is understood, and that what is not is never repeated."""
 
 import logging
+import logging.config
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from src import cli
 from src.config import Settings
+from src.http.server import Server
 from src.jobs.worker import Worker
 from src.main import create_app
 from tests.support import problem_of
@@ -118,7 +120,8 @@ def settings_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ENVIRONMENT", "test")
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("PORT", "0")
-    monkeypatch.setattr(cli, "fileConfig", lambda *_, **__: None)  # the tests have the loggers
+    # The tests have the loggers.
+    monkeypatch.setattr(logging.config, "fileConfig", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
 
 
@@ -126,7 +129,7 @@ def outcome(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> tuple[object, str]:
     """The exit status of a command that is refused, and all that it writes."""
-    monkeypatch.delattr(cli.Server, "startup")  # it must not come as far as that
+    monkeypatch.delattr(Server, "startup")  # it must not come as far as that
     monkeypatch.delattr(Worker, "run")
     monkeypatch.setattr(sys, "argv", ["python -m src", *command])
     with pytest.raises(SystemExit) as exited:

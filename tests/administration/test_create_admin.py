@@ -3,82 +3,23 @@
 import asyncio
 import io
 import os
-import pty
-import select
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from src import cli
-from src.administration.commands import create_admin
-from src.config import PROJECT_ROOT
+from src.administration.create_admin import create_admin
 from src.exceptions import AppError
 from tests.administration.support import USERS, entries
 from tests.auth.support import rows
+from tests.command_line import at_a_terminal, read_until, run
 from tests.support import PASSWORD, Account, Accounts, Inbox
 
-TIMEOUT_SECONDS = 60
 EMAIL = "root@x.test"
 PROMPT, AGAIN = "Password: ", "Once more: "
-
-
-@pytest.fixture
-def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
-    """The environment of the command."""
-    return {
-        "PATH": os.environ["PATH"],
-        "DATA_DIR": str(tmp_path),
-        "DATABASE_URL": database_url,
-        "ENVIRONMENT": "test",
-        "BCRYPT_ROUNDS": "4",
-        "PYTHONUTF8": "1",
-    }
-
-
-@contextmanager
-def at_a_terminal(environment: dict[str, str], *arguments: str) -> Iterator[tuple[int, int]]:
-    """The command with a terminal of its own: the terminal's other end, and the process id."""
-    process_id, terminal = pty.fork()
-    if process_id == 0:
-        os.chdir(PROJECT_ROOT)
-        os.execve(sys.executable, command(*arguments), environment)  # noqa: S606 - no shell needed
-    try:
-        yield terminal, process_id
-    finally:
-        os.close(terminal)
-        with suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(process_id, 0)
-
-
-def command(*arguments: str) -> list[str]:
-    """The command line."""
-    return [sys.executable, "-W", "error", "-m", "src", "create-admin", *arguments]
-
-
-def read_until(terminal: int, wanted: str) -> str:
-    """What the terminal shows, up to some words, or all of it when the command ends."""
-    shown = ""
-    while not wanted or wanted not in shown:
-        readable, _, _ = select.select([terminal], [], [], TIMEOUT_SECONDS)
-        assert readable, shown
-        try:
-            received = os.read(terminal, 1000)
-        except OSError:  # the other end is closed
-            break
-        if not received:
-            break
-        shown += received.decode()
-    return shown
 
 
 async def create(
@@ -86,15 +27,7 @@ async def create(
 ) -> tuple[int, str, str]:
     """Run the command with a password on its input: its status, and what it says."""
     done = await asyncio.to_thread(
-        subprocess.run,
-        command(*arguments),
-        cwd=PROJECT_ROOT,
-        env=environment,
-        input=f"{password}\n",
-        text=True,
-        capture_output=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
+        run, environment, "create-admin", *arguments, typed=f"{password}\n"
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -198,8 +131,8 @@ async def test_a_refusal_says_why_and_changes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([EMAIL, "--username", "a b"], "argument --username: a username is"),
-        ([EMAIL, PASSWORD], "unrecognized arguments"),
+        ([EMAIL, "--username", "a b"], "'--username': a username is"),
+        ([EMAIL, PASSWORD], "unexpected extra argument"),
         ([], "EMAIL"),
     ],
 )
@@ -233,7 +166,7 @@ def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
     environment: dict[str, str],
 ) -> None:
     environment["STATEMENT_TIMEOUT_SECONDS"] = "0.5"
-    with at_a_terminal(environment, EMAIL) as (terminal, _):
+    with at_a_terminal(environment, "create-admin", EMAIL) as (terminal, _):
         assert read_until(terminal, PROMPT).endswith(PROMPT)
         time.sleep(1.5)  # whoever types slowly is waited for
         os.write(terminal, f"{PASSWORD}\n".encode())
@@ -255,7 +188,7 @@ def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
 def test_a_slip_or_an_interrupt_at_the_terminal_ends_it(
     environment: dict[str, str], typed: list[str], told: str
 ) -> None:
-    with at_a_terminal(environment, EMAIL) as (terminal, process_id):
+    with at_a_terminal(environment, "create-admin", EMAIL) as (terminal, process_id):
         for prompt, line in zip((PROMPT, AGAIN), typed, strict=False):
             read_until(terminal, prompt)
             os.write(terminal, line.encode())

@@ -127,6 +127,7 @@ def test_a_new_client_is_told_its_secret_once(plaza: CommandLine, database_url: 
         ("clients", "add", "Shop", "--scope", "admin"),
         ("clients", "add", "Shop", "--scope", "posts:read", "POSTS:WRITE"),
         ("clients", "add", "Shop", "--scope", "posts:read posts:write admin"),
+        ("clients", "add", "--scope", "posts:read", "profile:read"),
         ("clients", "add", "", "--scope", "posts:read"),
         ("clients", "add", "  ", "--scope", "posts:read"),
         ("clients", "add", "x" * 101, "--scope", "posts:read"),

@@ -15,7 +15,7 @@ from src.config import Settings
 from src.database import Database, DatabaseDep, SessionDep
 from src.exceptions import AppError, ConflictError
 from tests.conftest import execute
-from tests.support import KILL_CONNECTIONS, problem_of, query, small_app, talking_to
+from tests.support import KILL_CONNECTIONS, problem_of, query, small_app, talking_to, until
 
 NOTES = """
     CREATE TABLE note (
@@ -248,3 +248,26 @@ async def test_every_constraint_has_a_name_by_the_convention(database_url: str) 
     assert {row["kind"] for row in found} == set(prefixes)
     for row in found:
         assert row["name"].startswith(f"{prefixes[row['kind']]}_{row['table_name']}"), row
+
+
+async def test_who_is_cancelled_in_a_statement_is_cancelled(
+    settings: Settings, database_url: str
+) -> None:
+    patient = settings.model_copy(update={"statement_timeout_seconds": 60})
+    database = Database.open(database_url, patient)
+
+    async def sleep() -> None:
+        async with database.independent_transaction() as session:
+            await session.execute(text("SELECT pg_sleep(60)"))
+
+    async def is_sleeping() -> bool:
+        here = "datname = current_database()"
+        asleep = f"SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND {here}"
+        return bool(await query(database_url, asleep))
+
+    sleeping = asyncio.create_task(sleep())
+    await until(is_sleeping)
+    sleeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeping
+    await database.close()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.main import get_group
 
-from src.cli import COMMANDS
+from src.cli import commands
 from src.config import PROJECT_ROOT, Settings
 from tests.docs.support import section
 
@@ -47,7 +48,7 @@ def test_the_image_has_every_file_that_the_code_opens() -> None:
 
 def test_compose_names_settings_and_commands_that_exist() -> None:
     assert {name.lower() for name in compose_settings()} <= Settings.model_fields.keys()
-    assert set(_COMMAND.findall(COMPOSE)) == COMMANDS.keys() - {"openapi"}
+    assert set(_COMMAND.findall(COMPOSE)) == get_group(commands).commands.keys() - {"openapi"}
 
 
 def test_operations_name_every_setting_that_compose_leaves_open(

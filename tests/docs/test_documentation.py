@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
+from typer.main import get_group
 
-from src.cli import COMMANDS, FEATURE_COMMANDS
+from src.cli import command_line
 from src.config import PROJECT_ROOT, Settings
 from src.main import API_PREFIX, create_app
 from tests.docs.support import README, documents, headed_blocks, prose, section
 
+COMMANDS = get_group(command_line()).commands.keys()
 DECISIONS = PROJECT_ROOT / "docs/decisions"
 _PATH = re.compile(
     r"(?<![\w/.-])((?:src|tests|docs|alembic|templates|requirements|benchmarks)/[\w./*-]*[\w/*]"
@@ -91,7 +93,7 @@ def test_commands_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     in_code = "\n".join([*_CODE.findall(text), *_COMMAND_LINE.findall(text)])
     assert set(_MAKE.findall(in_code)) <= targets
-    assert set(_COMMAND.findall(text)) <= COMMANDS.keys() | FEATURE_COMMANDS.keys()
+    assert set(_COMMAND.findall(text)) <= COMMANDS
 
 
 @every_document
@@ -121,7 +123,7 @@ def test_the_readme_lists_the_whole_api() -> None:
 
 
 def test_the_readme_names_every_command() -> None:
-    for command in COMMANDS | FEATURE_COMMANDS:
+    for command in COMMANDS:
         assert f"`{command}`" in section(README.read_text(), "Where things are")
 
 

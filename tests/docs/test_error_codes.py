@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from src.cli import main  # noqa: F401 - it imports every error
 from src.config import PROJECT_ROOT
 from src.exceptions import AppError
 from src.http import problems
+from src.main import create_app  # noqa: F401 - it imports every error
 
 PAGE = (PROJECT_ROOT / "docs/front-ends.md").read_text()
 _ROW = re.compile(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \| ([^|]+) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from src.config import PROJECT_ROOT
-from tests.core.test_cli import free_port
+from tests.support import free_port
 
 TIMEOUT_SECONDS = 60
 

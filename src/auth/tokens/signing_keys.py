@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import or_, text, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from src.access.encryption import SecretBox
@@ -211,6 +211,17 @@ async def rotate(
     )
     await session.flush()
     return key.kid
+
+
+async def described(
+    session: DatabaseSession, settings: Settings, now: datetime
+) -> list[tuple[str, str]]:
+    """The `kid` of each key, the newest first, and in words what it does."""
+    keys = list(await session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc())))
+    if not keys:
+        first = Key.private(settings.jwt_private_key.get_secret_value())
+        return [(first.kid, "signs; it is that of JWT_PRIVATE_KEY")]
+    return [(key.kid, what) for key, what in states(keys, now)]
 
 
 def states(keys: Sequence[SigningKey], now: datetime) -> Iterator[tuple[SigningKey, str]]:

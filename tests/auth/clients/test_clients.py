@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 
 from src.access.permissions import OWN_SCOPES
-from src.auth.commands import remove_client
+from src.auth.clients.registry import remove_client
 from src.exceptions import NotFoundError
 from tests.auth.oauth.support import Credentials, add_client
 from tests.auth.sign_in.test_token_endpoint import assert_oauth_error
@@ -27,11 +27,11 @@ async def shop(app: FastAPI) -> Credentials:
     return await add_client(app, *SCOPES)
 
 
-async def remove(app: FastAPI, client_id: str) -> str:
+async def remove(app: FastAPI, client_id: str) -> None:
     """Remove a client as the command line does."""
     state = app.state
     async with state.database.independent_transaction() as session:
-        return await remove_client(session, state.settings, state.clock, client_id=client_id)
+        await remove_client(session, state.clock.now(), client_id)
 
 
 async def test_a_client_signs_users_in_with_its_secret(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import httpx
 from fastapi import FastAPI
 
-from src.auth import commands
+from src.auth.clients import registry
 from src.auth.tokens import signing_keys
 from src.config import Settings
 
@@ -32,10 +32,8 @@ async def add_client(app: FastAPI, *scopes: str) -> Credentials:
     """A new client, as the command line makes it."""
     state = app.state
     async with state.database.independent_transaction() as session:
-        told = await commands.add_client(
-            session, state.settings, state.clock, name="Shop", scopes=list(scopes)
-        )
-    return Credentials(*(line.partition("=")[2] for line in told.splitlines()))
+        added = await registry.add_client(session, state.clock.now(), "Shop", scopes)
+    return Credentials(*added)
 
 
 async def rotate(

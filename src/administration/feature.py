@@ -1,0 +1,6 @@
+"""Managing users, and the audit log."""
+
+from src.administration import router
+from src.features import Feature
+
+FEATURE = Feature(routers=[router.router])
