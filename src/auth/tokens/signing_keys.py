@@ -19,8 +19,9 @@ from src.access.encryption import SecretBox
 from src.audit import log as audit
 from src.auth.models import SigningKey
 from src.auth.tokens.jwt import CLOCK_SKEW, Key
-from src.config import Settings, new_private_key
+from src.config import Settings
 from src.database import Database
+from src.settings.secrets import new_private_key
 from src.sql.session import DatabaseSession
 from src.sql.shapes import Document, Shape
 from src.sql.statements import Rows, read

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from src.auth.tokens.jwt import CLOCK_SKEW, Claims, Key, kid_of, sign, thumbprint, verify
-from src.config import new_private_key
 from src.ids import uuid7
+from src.settings.secrets import new_private_key
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

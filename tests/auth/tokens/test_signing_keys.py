@@ -22,9 +22,10 @@ from src.auth.tokens.signing_keys import (
     RELOAD_MARGIN,
     UNKNOWN_KID_AFTER,
 )
-from src.config import Settings, new_private_key
+from src.config import Settings
 from src.database import Database
 from src.main import create_app
+from src.settings.secrets import new_private_key
 from tests.auth.oauth.support import JWKS, published, rotate
 from tests.auth.support import code, pair, refresh, rows, segment, sign_in, whoami
 from tests.support import Account, Accounts, FrozenClock, all_wait, talking_to
