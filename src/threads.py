@@ -5,20 +5,19 @@ import math
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from src.exceptions import OverloadedError
 
 OWN_CGROUP, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 Result = TypeVar("Result")
-Until: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 def usable_cores() -> int:
@@ -74,9 +73,9 @@ class BoundedThreads:
         work: Callable[[], Result],
         owner: Hashable,
         weight: int = 1,
-        until: Until | None = None,
+        gone: asyncio.Event | None = None,
     ) -> Result:
-        """What `work` returns. If it has to wait, it leaves the queue when `until` returns.
+        """What `work` returns. What has to wait leaves the queue once its owner is `gone`.
 
         Raises:
             OverloadedError: there was no room for it, or no turn in time.
@@ -89,18 +88,18 @@ class BoundedThreads:
             while self._weights.total() > self._capacity:
                 self._refuse(self._last_of_most(owner))
         late = asyncio.get_running_loop().call_later(self._longest_wait, self._refuse, job)
-        waits = self._weights.total() > self._threads
-        useless = asyncio.ensure_future(until()) if until and waits else None
-        if useless:
-            useless.add_done_callback(lambda _: self._refuse(job))
+        leaving = None
+        if gone and self._weights.total() > self._threads:  # or it begins at once
+            leaving = asyncio.ensure_future(gone.wait())
+            leaving.add_done_callback(lambda _: self._refuse(job))
         try:
             self._executor.submit(self._run_next)
             result: Result = await asyncio.wrap_future(job.outcome)
             return result
         finally:
             late.cancel()
-            if useless:
-                useless.cancel()
+            if leaving:
+                leaving.cancel()
             self._withdraw(job)
 
     def close(self) -> None:

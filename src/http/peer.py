@@ -12,7 +12,7 @@ from starlette.types import Scope
 from ua_parser import parse_os, parse_user_agent
 
 from src.dependencies import SettingsDep
-from src.http.protocol.exchange import CLIENT_ENDED
+from src.http.protocol.exchange import CLIENT_GONE
 
 MAX_USER_AGENT = 300
 MAX_HOPS = 20
@@ -40,12 +40,12 @@ _OF_IPV4 = [
 class Peer:
     """The address that a request came from, as far as it can be believed, and its User-Agent.
 
-    `ended` is set once the client has closed its side of the connection, if the server tells.
+    `gone` is set once the client has closed its side of the connection, if the server tells.
     """
 
     address: str | None
     user_agent: str
-    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
+    gone: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
 
     @property
     def network(self) -> str:
@@ -56,10 +56,6 @@ class Peer:
     def widest_network(self) -> str:
         """What to share by: the widest network that may be one customer's, who has all in it."""
         return counted_networks(self.network)[-1][0]
-
-    async def until_gone(self) -> None:
-        """Wait until the client has gone, most likely: it has closed its side."""
-        await self.ended.wait()
 
     @property
     def device(self) -> str:
@@ -150,8 +146,8 @@ def _is_trusted(address: IPv4Address | IPv6Address, trusted: list[Network]) -> b
 async def get_peer(request: Request, settings: SettingsDep) -> Peer:
     """The request's peer."""
     user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
-    ended = request.scope.get("extensions", {}).get(CLIENT_ENDED) or asyncio.Event()
-    return Peer(peer_address(request.scope, settings.trusted_proxies), user_agent, ended)
+    gone = request.scope.get("extensions", {}).get(CLIENT_GONE) or asyncio.Event()
+    return Peer(peer_address(request.scope, settings.trusted_proxies), user_agent, gone)
 
 
 PeerDep = Annotated[Peer, Depends(get_peer)]

@@ -10,7 +10,7 @@ import pytest
 
 from src import threads as module
 from src.exceptions import OverloadedError
-from src.threads import BoundedThreads, Until, usable_cores
+from src.threads import BoundedThreads, usable_cores
 from tests.support import PATIENCE_SECONDS
 
 
@@ -22,7 +22,7 @@ class Work:
         self.done: list[str] = []
         self._may_end = threading.Event()
 
-    async def occupy(self, owner: str, until: Until | None = None) -> asyncio.Task[None]:
+    async def occupy(self, owner: str, gone: asyncio.Event | None = None) -> asyncio.Task[None]:
         """Take the thread."""
         begun = threading.Event()
 
@@ -30,12 +30,12 @@ class Work:
             begun.set()
             self._may_end.wait()
 
-        task = asyncio.create_task(self.threads.run(wait, owner, until=until))
+        task = asyncio.create_task(self.threads.run(wait, owner, gone=gone))
         assert await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
         return task
 
     async def add(
-        self, *names: str, weight: int = 1, until: Until | None = None
+        self, *names: str, weight: int = 1, gone: asyncio.Event | None = None
     ) -> list[asyncio.Task[None]]:
         """Let things wait, such as `ann 1`, whose owner is ann."""
         tasks = []
@@ -44,7 +44,7 @@ class Work:
             def work(name: str = name) -> None:
                 self.done.append(name)
 
-            run = self.threads.run(work, name.split()[0], weight, until)
+            run = self.threads.run(work, name.split()[0], weight, gone)
             tasks.append(asyncio.create_task(run))
             await asyncio.sleep(0)
         return tasks
@@ -141,15 +141,11 @@ async def test_what_is_under_way_keeps_its_thread_whoever_gives_up(work: Work) -
     assert await settled(*waiting) == [True] * 4 + [False]
 
 
-async def test_what_has_become_useless_leaves_the_queue(work: Work) -> None:
-    useless = asyncio.Event()
-
-    async def until() -> None:
-        await useless.wait()
-
-    first = await work.occupy("ann", until)
-    waiting = await work.add("ann 1", until=until)
-    useless.set()
+async def test_who_is_gone_leaves_the_queue(work: Work) -> None:
+    gone = asyncio.Event()
+    first = await work.occupy("ann", gone)
+    waiting = await work.add("ann 1", gone=gone)
+    gone.set()
     assert await settled(*waiting) == [False]
     work.release()
     assert await settled(first) == [True]  # it had begun

@@ -1,5 +1,6 @@
 """Hashing passwords without stopping the rest."""
 
+import asyncio
 import hmac
 import os
 import secrets
@@ -16,7 +17,7 @@ from passlib.utils.binary import bcrypt64
 
 from src.auth.passwords.rules import normalize_password
 from src.config import Settings
-from src.threads import BoundedThreads, Until, usable_cores
+from src.threads import BoundedThreads, usable_cores
 
 Result = TypeVar("Result")
 
@@ -58,12 +59,12 @@ class PasswordHasher:
             _yield_the_processor,
         )
         self._owner = ""  # the process itself
-        self._until: Until | None = None
+        self._gone: asyncio.Event | None = None
 
-    def on_behalf_of(self, owner: str, until: Until) -> "PasswordHasher":
-        """The same hasher, whose work waits for a turn of this owner's, until that has returned."""
+    def on_behalf_of(self, owner: str, gone: asyncio.Event) -> "PasswordHasher":
+        """The same hasher, whose work waits for a turn of this owner's, or until that is gone."""
         hasher = copy(self)
-        hasher._owner, hasher._until = owner, until  # noqa: SLF001 - its own class
+        hasher._owner, hasher._gone = owner, gone  # noqa: SLF001 - its own class
         return hasher
 
     async def hash(self, password: str) -> str:
@@ -106,7 +107,7 @@ class PasswordHasher:
         self._threads.close()
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        return await self._threads.run(work, self._owner, until=self._until)
+        return await self._threads.run(work, self._owner, gone=self._gone)
 
     def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
         try:

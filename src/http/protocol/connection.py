@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from src.exceptions import AppError, InternalError, OverloadedError
 from src.http.protocol.byte_budget import ByteBudget, give_back_memory
 from src.http.protocol.deadline import Deadline
-from src.http.protocol.exchange import CLIENT_ENDED, Exchange, Headers
+from src.http.protocol.exchange import CLIENT_GONE, Exchange, Headers
 from src.http.protocol.outlet import Outlet
 from src.http.protocol.reader import RequestReader
 from src.http.protocol.refusals import encoded
@@ -93,7 +93,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             "server": get_local_addr(transport),
             "client": get_remote_addr(transport),
             "root_path": self._config.root_path,
-            "extensions": {CLIENT_ENDED: self._ended},
+            "extensions": {CLIENT_GONE: self._ended},
         }
         if len(connections) > self.max_connections and not self._make_room():
             self._deaf = True

@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-# Of a request's scope: an asyncio.Event that is set once the client has closed its side.
-CLIENT_ENDED = "plaza.client_ended"
+# An extension of the scope: an asyncio.Event that is set once the client has closed its side.
+CLIENT_GONE = "plaza.client_gone"
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH, _CONNECTION = b"content-length: ", b"connection: "
