@@ -15,7 +15,7 @@ from benchmarks.answers import WrongAnswerError, compare_answers
 from benchmarks.authentication import measure_authentication
 from benchmarks.database import run_database
 from benchmarks.generator import load_generator
-from benchmarks.logins import measure_logins
+from benchmarks.logins import measure_costs, measure_logins
 from benchmarks.measure import Pace, measure
 from benchmarks.memory import REQUESTS, measure_memory
 from benchmarks.servers import COMMANDS, PLAZA, running
@@ -109,6 +109,12 @@ async def timing_benchmark(tries: int) -> None:
     print(report.goal_table(report.timing_goals(comparisons)))
 
 
+async def costs_benchmark(pace: Pace) -> None:
+    """Count sign-ins with each cost of bcrypt and number of threads."""
+    async with run_database() as url:
+        print(report.cost_table(await measure_costs(url, pace, _progress)))
+
+
 def _progress(what: str) -> None:
     print(f"{what}…", file=sys.stderr)
 
@@ -142,6 +148,11 @@ def main() -> None:
         action="store_true",
         help="whether the time of an answer tells who has an account, nothing else",
     )
+    parser.add_argument(
+        "--costs",
+        action="store_true",
+        help="sign-ins a second by cost of bcrypt and number of threads, nothing else",
+    )
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
     if arguments.answers:
@@ -150,6 +161,8 @@ def main() -> None:
         work = memory_benchmark()
     elif arguments.timing:
         work = timing_benchmark(effort.tries)
+    elif arguments.costs:
+        work = costs_benchmark(effort.logins)
     else:
         work = benchmark(arguments.only, effort)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way the servers are ended

@@ -56,6 +56,12 @@ def email(number: int) -> str:
     return f"user{number}@plaza.test"
 
 
+def hash_of_password(rounds: int) -> str:
+    """A hash of `PASSWORD` of this cost."""
+    hashed: str = CryptContext(["bcrypt_sha256"], bcrypt_sha256__rounds=rounds).hash(PASSWORD)
+    return hashed
+
+
 def words(source: random.Random, length: int) -> str:
     """Words of about this many characters in all."""
     chosen: list[str] = []
@@ -91,8 +97,7 @@ async def _copy(
 
 
 def _users(posts_count: Counter[int]) -> Iterator[dict[str, object]]:
-    hashes = CryptContext(["bcrypt_sha256"], bcrypt_sha256__rounds=BCRYPT_ROUNDS)
-    password_hash = hashes.hash(PASSWORD)
+    password_hash = hash_of_password(BCRYPT_ROUNDS)
     for number in range(USERS):
         at = _FIRST_DAY + number * _STEP
         yield {

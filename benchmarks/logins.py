@@ -1,15 +1,20 @@
-"""W5: what password hashing does to everything else."""
+"""W5: what password hashing does to everything else, and how much of it there can be."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import product
 from statistics import median
 
+import asyncpg
+
+from benchmarks import data
+from benchmarks.environment import CORES
 from benchmarks.generator import LoadGenerator, load_generator
 from benchmarks.load import Sample
 from benchmarks.measure import CONNECTIONS, Pace
-from benchmarks.servers import Server
+from benchmarks.servers import PLAZA, Server, running
 from benchmarks.workloads import READ, http_request, logins
 
 CLIENTS = 8
@@ -17,12 +22,14 @@ CROWD = 50
 START_SECONDS = 1.0
 END_SECONDS = 0.6
 HEALTH_PAUSE = 0.005
+COSTS, THREADS = (10, 11, 12), (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """W2 alone and during logins, turn by turn, and the health check during a crowd of them."""
+    """Logins alone; W2 alone and during logins, turn by turn; the health check during a crowd."""
 
+    alone: list[Sample]
     idle: list[Sample]
     loaded: list[Sample]
     logins: list[Sample]
@@ -44,7 +51,7 @@ class LoginResult:
 async def measure_logins(generator: LoadGenerator, server: Server, pace: Pace) -> LoginResult:
     """Load the server with W2, without and with `CLIENTS` that sign in all the time."""
     requests = READ.requests(server.name)
-    idle, loaded, signed_in = [], [], []
+    alone, idle, loaded, signed_in = [], [], [], []
     async with load_generator() as login_generator:
 
         @asynccontextmanager
@@ -64,6 +71,9 @@ async def measure_logins(generator: LoadGenerator, server: Server, pace: Pace) -
             )
 
         for _ in range(pace.turns):
+            async with logging_in(CLIENTS) as running:
+                await asyncio.sleep(pace.seconds)
+            alone.append(running.result())
             idle.append(await read_posts())
             async with logging_in(CLIENTS) as running:
                 loaded.append(await read_posts())
@@ -76,4 +86,28 @@ async def measure_logins(generator: LoadGenerator, server: Server, pace: Pace) -
                 seconds=pace.seconds,
                 pause=HEALTH_PAUSE,
             )
-    return LoginResult(idle, loaded, signed_in, health)
+    return LoginResult(alone, idle, loaded, signed_in, health)
+
+
+async def measure_costs(
+    database_url: str, pace: Pace, progress: Callable[[str], None]
+) -> dict[tuple[int, int], LoginResult]:
+    """The same for each cost of bcrypt and number of threads, with the server on all cores."""
+    results = {}
+    for rounds, threads in product(COSTS, THREADS):
+        progress(f"cost {rounds}, {threads} threads")
+        await _set_passwords(database_url, rounds)
+        settings = {"BCRYPT_ROUNDS": str(rounds), "PASSWORD_THREADS": str(threads)}
+        async with (
+            running([PLAZA], database_url, settings, CORES) as [plaza],
+            load_generator() as generator,
+        ):
+            results[rounds, threads] = await measure_logins(generator, plaza, pace)
+    return results
+
+
+async def _set_passwords(database_url: str, rounds: int) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE users SET password_hash = $1", data.hash_of_password(rounds))
+    await connection.execute("VACUUM ANALYZE users")
+    await connection.close()

@@ -1,6 +1,6 @@
 """The figures and the goals as Markdown tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -80,13 +80,42 @@ def login_table(result: LoginResult) -> str:
             f"{median(sample.p99 for sample in samples):.1f}",
         ]
         for title, samples in (
+            ("the logins alone", result.alone),
             ("W2 alone", result.idle),
             (f"W2 while {CLIENTS} clients log in", result.loaded),
-            ("the logins", result.logins),
+            ("the logins meanwhile", result.logins),
             (f"/health/live while {CROWD} clients log in", [result.health]),
         )
     ]
     return _table(["W5", "requests/s", "p50 ms", "p99 ms"], rows)
+
+
+def cost_table(results: Mapping[tuple[int, int], LoginResult]) -> str:
+    """Sign-ins with each cost of bcrypt and number of threads, and what W2 keeps meanwhile."""
+    headings = [
+        "cost",
+        "threads",
+        "sign-ins/s alone",
+        "sign-ins/s during W2",
+        "W2/s alone",
+        "W2 kept",
+        "W2 p99 ms",
+        "/health/live p99 ms",
+    ]
+    rows = [
+        [
+            str(rounds),
+            str(threads),
+            f"{median(sample.rate for sample in result.alone):.1f}",
+            f"{median(sample.rate for sample in result.logins):.1f}",
+            f"{median(sample.rate for sample in result.idle):.0f}",
+            f"{result.rate_kept:.0%}",
+            f"{median(sample.p99 for sample in result.loaded):.0f}",
+            f"{result.health.p99:.0f}",
+        ]
+        for (rounds, threads), result in results.items()
+    ]
+    return _table(headings, rows)
 
 
 def authentication_table(results: Sequence[Authentication]) -> str:

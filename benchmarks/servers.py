@@ -31,22 +31,26 @@ class Server:
 
 @asynccontextmanager
 async def running(
-    names: Sequence[str], database_url: str, settings: Mapping[str, str] | None = None
+    names: Sequence[str],
+    database_url: str,
+    settings: Mapping[str, str] | None = None,
+    cores: Sequence[int] = SERVER_CORES,
 ) -> AsyncIterator[list[Server]]:
-    """The named servers while the block runs, with some settings of their own.
+    """The named servers while the block runs, with some settings of their own, on these cores.
 
     Raises:
         RuntimeError: one did not start.
     """
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(_server(name, database_url, settings)) for name in names
+            await stack.enter_async_context(_server(name, database_url, settings, cores))
+            for name in names
         ]
 
 
 @asynccontextmanager
 async def _server(
-    name: str, database_url: str, settings: Mapping[str, str] | None
+    name: str, database_url: str, settings: Mapping[str, str] | None, cores: Sequence[int]
 ) -> AsyncIterator[Server]:
     port = _free_port()
     log = DATA_DIR / f"{name}.log"
@@ -61,7 +65,7 @@ async def _server(
             stderr=output,
         )
     try:
-        os.sched_setaffinity(process.pid, SERVER_CORES)
+        os.sched_setaffinity(process.pid, cores)
         await _until_it_listens(name, process, port)
         yield Server(name, port, process.pid)
     finally:

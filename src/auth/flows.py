@@ -13,7 +13,7 @@ class AuthContext:
         self.tools = tools
         self.session = session
         self.peer = peer
-        self.hasher = tools.hasher
+        self.hasher = tools.hasher.on_behalf_of(peer.widest_network, peer.gone)
         self.events = SecurityEvents(peer, tools.clock)
 
 

@@ -1,7 +1,8 @@
 """Who is at the other end of a request: a network address, and a device by its own account."""
 
+import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, TypeAlias
@@ -11,6 +12,7 @@ from starlette.types import Scope
 from ua_parser import parse_os, parse_user_agent
 
 from src.dependencies import SettingsDep
+from src.http.protocol.exchange import CLIENT_GONE
 
 MAX_USER_AGENT = 300
 MAX_HOPS = 20
@@ -36,15 +38,24 @@ _OF_IPV4 = [
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The address that a request came from, as far as it can be believed, and its User-Agent."""
+    """The address that a request came from, as far as it can be believed, and its User-Agent.
+
+    `gone` is set once the client has closed its side of the connection, if the server tells.
+    """
 
     address: str | None
     user_agent: str
+    gone: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
 
     @property
     def network(self) -> str:
         """What to count by."""
         return network_of(self.address)
+
+    @property
+    def widest_network(self) -> str:
+        """What to share by: the widest network that may be one customer's, who has all in it."""
+        return counted_networks(self.network)[-1][0]
 
     @property
     def device(self) -> str:
@@ -135,7 +146,8 @@ def _is_trusted(address: IPv4Address | IPv6Address, trusted: list[Network]) -> b
 async def get_peer(request: Request, settings: SettingsDep) -> Peer:
     """The request's peer."""
     user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
-    return Peer(peer_address(request.scope, settings.trusted_proxies), user_agent)
+    gone = request.scope.get("extensions", {}).get(CLIENT_GONE) or asyncio.Event()
+    return Peer(peer_address(request.scope, settings.trusted_proxies), user_agent, gone)
 
 
 PeerDep = Annotated[Peer, Depends(get_peer)]

@@ -1,11 +1,9 @@
 """Rendering the Markdown of posts without holding up other requests."""
 
-import math
-from collections import Counter
 from functools import partial
 from uuid import UUID
 
-from src.exceptions import InvalidInputError, OverloadedError
+from src.exceptions import InvalidInputError
 from src.posts.markdown import render_markdown, shows_something
 from src.threads import BoundedThreads
 
@@ -13,12 +11,9 @@ WORST_SECONDS = 15e-6  # a character of the worst Markdown; prose takes a hundre
 SHORT = 1500  # characters, and
 PLAIN = 100  # of them markup: up to here a thread is not worth it
 MARKUP = "[]!*_`~<&|\\"
+LONGEST_WAIT = 15.0  # seconds: a million characters of the worst
 
-MAX_WAITING = 1_000_000  # characters, and
-MAX_WAITING_EACH = 200_000  # of one author
-
-_waiting: Counter[UUID] = Counter()
-_threads = BoundedThreads("markdown", 1, MAX_WAITING, WORST_SECONDS)
+_threads = BoundedThreads("markdown", 1, LONGEST_WAIT, WORST_SECONDS)
 
 
 async def render(source: str, author_id: UUID) -> str:
@@ -26,7 +21,7 @@ async def render(source: str, author_id: UUID) -> str:
 
     Raises:
         InvalidInputError: it shows nothing, such as a body of `&nbsp;`.
-        OverloadedError: too many long texts at once, of this author or of all.
+        OverloadedError: too many long texts at once, of this author if of anybody.
     """
     html = await _rendered(source, author_id)
     if not shows_something(html):
@@ -38,12 +33,4 @@ async def _rendered(source: str, author_id: UUID) -> str:
     length = len(source)
     if length <= SHORT and sum(map(source.count, MARKUP)) <= PLAIN:
         return render_markdown(source)
-    if _waiting[author_id] + length > MAX_WAITING_EACH:
-        raise OverloadedError(math.ceil(_waiting[author_id] * WORST_SECONDS))
-    _waiting[author_id] += length
-    try:
-        return await _threads.run(partial(render_markdown, source), length)
-    finally:
-        _waiting[author_id] -= length
-        if not _waiting[author_id]:
-            del _waiting[author_id]
+    return await _threads.run(partial(render_markdown, source), author_id, length)

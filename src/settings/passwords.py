@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from src.addresses.urls import check_web_url
-from src.settings.values import Count, Duration, SettingsGroup
+from src.settings.values import Count, Duration, SettingsGroup, Wait
 
 
 class PasswordSettings(SettingsGroup):
@@ -16,8 +16,8 @@ class PasswordSettings(SettingsGroup):
     password_min_length: Annotated[int, Field(ge=8, le=64)] = 8
     breached_passwords_url: str | None = None
     bcrypt_rounds: Annotated[int, Field(ge=4, le=20)] = 12
-    password_threads: Annotated[int, Field(ge=1, le=64)] = 1
-    password_queue: Count = 64
+    password_threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    password_wait_seconds: Wait = 5.0
 
     # Wrong passwords and codes in a row before each further one has to wait
     failures_per_account: Count = 15

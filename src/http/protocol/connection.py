@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from src.exceptions import AppError, InternalError, OverloadedError
 from src.http.protocol.byte_budget import ByteBudget, give_back_memory
 from src.http.protocol.deadline import Deadline
-from src.http.protocol.exchange import Exchange, Headers
+from src.http.protocol.exchange import CLIENT_GONE, Exchange, Headers
 from src.http.protocol.outlet import Outlet
 from src.http.protocol.reader import RequestReader
 from src.http.protocol.refusals import encoded
@@ -72,7 +72,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._queue: deque[Exchange] = deque()
         self._read = 0  # bytes of the latest read that are not counted
         self._deaf = False  # nothing more is parsed
-        self._ended = False  # the client sends no more
+        self._ended = asyncio.Event()  # the client sends no more
         self._paused = False
         # What the client has for what is expected of it since the latest read, 0 for nothing; None:
         # nothing else is.
@@ -93,6 +93,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             "server": get_local_addr(transport),
             "client": get_remote_addr(transport),
             "root_path": self._config.root_path,
+            "extensions": {CLIENT_GONE: self._ended},
         }
         if len(connections) > self.max_connections and not self._make_room():
             self._deaf = True
@@ -105,6 +106,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         connections: set[Any] = self._state.connections
         connections.discard(self)
         self._deaf = True
+        self._ended.set()
         self._expect(0)
         self._deadline.cancel()
         self._idle.pop(self, None)
@@ -142,7 +144,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Answer what is complete: the client may still read."""
-        self._ended = True
+        self._ended.set()
         return self._stop()
 
     def pause_writing(self) -> None:
@@ -328,7 +330,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._drop_request()
         if self.transport.is_closing():
             return
-        if self._ended:
+        if self._ended.is_set():
             self.transport.close()
         else:
             self.resume_reading(self._newest)

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+# An extension of the scope: an asyncio.Event that is set once the client has closed its side.
+CLIENT_GONE = "plaza.client_gone"
+
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH, _CONNECTION = b"content-length: ", b"connection: "
 _FRAMING = frozenset({_LENGTH, _CONNECTION, b"transfer-encoding: "})

@@ -27,7 +27,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "trusted_proxies": [ip_network("127.0.0.1/32")],
-            "password_queue": 1000,
+            "password_wait_seconds": 60.0,
             "database_wait_seconds": 60.0,
         }
     )

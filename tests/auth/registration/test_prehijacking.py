@@ -194,7 +194,7 @@ async def test_among_any_number_of_foreign_registrations_the_owners_password_con
     token = await inbox.token(VICTIM, 5)
     hasher, tries = app.state.auth.hasher, 0
 
-    async def count_hash(function: Callable[[], object]) -> object:
+    async def count_hash(function: Callable[[], object], *_: object, **__: object) -> object:
         nonlocal tries
         tries += 1
         return function()
