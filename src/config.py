@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from src.addresses.localhost import local_url
 from src.settings.accounts import AccountSettings
+from src.settings.brand import BrandSettings
 from src.settings.database import DatabaseSettings
 from src.settings.limits import LimitSettings
 from src.settings.mail import MailSettings
@@ -23,6 +24,7 @@ MINIMUM_SECRET_LENGTH = 32
 class Settings(
     PasswordSettings,
     AccountSettings,
+    BrandSettings,
     MailSettings,
     SecretSettings,
     DatabaseSettings,
@@ -41,6 +43,7 @@ class Settings(
             self._refuse_incomplete_production()
         self.public_url = self.public_url or local_url(self.host, self.port)
         self.token_audience = self.token_audience or self.public_url
+        self.mfa_issuer = self.mfa_issuer or self.brand_name.replace(":", "")
         self.make_missing_secrets(self.data_dir / "secrets")
         return self
 

@@ -19,6 +19,7 @@ from src.http.cors import ExactCORSMiddleware, own_origins
 from src.http.health import router as health_router
 from src.http.json_bodies import refuse_repeated_members
 from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.http.page_files import router as page_files_router
 from src.http.peer import load_device_names
 from src.http.plans import PlanMiddleware
 from src.http.queries import refuse_ignored_query
@@ -71,7 +72,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     """
     settings = settings or Settings()
     app = FastAPI(
-        title="Plaza",
+        title=settings.brand_name,
         version="0.1.0",
         description="The backend that a single-page app moves into.",
         docs_url=None,
@@ -86,7 +87,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     refusals = [Depends(refuse_ignored_query), Depends(refuse_repeated_members)]
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX, dependencies=refusals)
-    for page in [health_router, *(page for feature in FEATURES for page in feature.pages)]:
+    features = [page for feature in FEATURES for page in feature.pages]
+    for page in [health_router, page_files_router, *features]:
         app.include_router(page)
     if settings.environment != "production":
         app.include_router(mailbox_router)

@@ -76,7 +76,8 @@ CALLS: dict[str, list[Call]] = {
         public(404, url="/.well-known/oauth-authorization-server/other")
     ],
     "GET /.well-known/change-password": [public(303)],
-    "GET /account-pages/{name}": [public(url="/account-pages/page.css")],
+    "GET /account-pages/page.css": [public()],
+    "GET /account-pages/{name}": [public(url="/account-pages/page.js")],
     "GET /confirm-email": [public()],
     "HEAD /confirm-email": [public()],
     "GET /reset-password": [public()],
@@ -85,7 +86,6 @@ CALLS: dict[str, list[Call]] = {
     "HEAD /forgot-password": [public()],
     # Not in production.
     "GET /dev/mailbox": [public()],
-    "GET /dev/mailbox/style.css": [public()],
     "GET /dev/mailbox/{mail_id}": [public(404, url=f"/dev/mailbox/{NOBODYS}")],
     "GET /dev/mailbox/{mail_id}/html": [public(404, url=f"/dev/mailbox/{NOBODYS}/html")],
     "GET /dev/mailbox/{mail_id}/text": [public(404, url=f"/dev/mailbox/{NOBODYS}/text")],

@@ -1,21 +1,13 @@
 """The pages behind mailed links, for when no front end is set. Reading one changes nothing."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
+from src.auth.passwords.rules import MAX_LENGTH
 from src.auth.tokens.links import FORGOT_PASSWORD_PAGE, PAGES, forgot_password_url, home_url
 from src.config import Settings
 from src.dependencies import SettingsDep
-from src.exceptions import NotFoundError
-from src.http.templating import TEMPLATES_DIR, page
-
-PAGE_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-ASSETS = {
-    file.name: file for file in (TEMPLATES_DIR / "auth").iterdir() if file.suffix in {".css", ".js"}
-}
+from src.http.templating import page, page_csp
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,19 +40,14 @@ async def change_password(settings: SettingsDep) -> RedirectResponse:
     return RedirectResponse(forgot_password_url(settings), 303)
 
 
-@router.get("/account-pages/{name}")
-async def asset(name: str) -> FileResponse:
-    """A style or script: files, because the pages allow nothing inline."""
-    if name not in ASSETS:
-        raise NotFoundError
-    return FileResponse(ASSETS[name])
-
-
 def _page(template: str, request: Request, settings: Settings) -> HTMLResponse:
     return page(
         template,
         request,
-        csp=PAGE_CSP,
+        csp=page_csp(settings, "script-src 'self'", "connect-src 'self'", "form-action 'none'"),
         home_url=home_url(settings),
         forgot_password_url=forgot_password_url(settings),
+        min_length=settings.password_min_length,
+        max_length=MAX_LENGTH,
+        breached_passwords=settings.breached_passwords_url,
     )

@@ -17,6 +17,7 @@ import aiosmtplib
 from src.addresses.mail_addresses import ascii_domain, parse_mailbox
 from src.addresses.urls import STARTTLS
 from src.config import Settings
+from src.http.branding import Brand
 from src.locales import DEFAULT_LOCALE
 from src.mail.mailbox import Mailbox
 from src.mail.rendering import RenderedMail, render
@@ -52,6 +53,7 @@ class Mailer:
 
     def __init__(self, settings: Settings) -> None:
         self._sender = parse_mailbox(settings.mail_from)
+        self._brand = Brand.of(settings)
         self._smtputf8 = settings.smtputf8
         self._deliver = (
             _over_smtp(settings.smtp_url.get_secret_value(), self._sender.domain)
@@ -75,7 +77,7 @@ class Mailer:
             MailNotSentError: the server is unreachable or refused; try later.
         """
         recipient = _recipient(to)
-        message = _compose(render(template, locale, context), self._sender, recipient)
+        message = _compose(render(template, locale, context, self._brand), self._sender, recipient)
         if not self._smtputf8 and not recipient.username.isascii():
             raise MailRefusedError("SMTPUTF8=false")
         digest = hashlib.sha256(f"{key} {template} {to}".encode()).hexdigest()
@@ -88,7 +90,8 @@ class Mailer:
 
     async def rehearse(self, *, template: str, context: Mapping[str, object]) -> None:
         """Do all that `send` does but the delivery, so that as much time passes without a mail."""
-        _compose(render(template, DEFAULT_LOCALE, context), self._sender, self._sender).as_bytes()
+        mail = render(template, DEFAULT_LOCALE, context, self._brand)
+        _compose(mail, self._sender, self._sender).as_bytes()
 
 
 def _compose(mail: RenderedMail, sender: Address, to: Address) -> EmailMessage:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from src.http.branding import Brand
 from src.http.templating import templates
 from src.locales import DEFAULT_LOCALE, LOCALES
 
@@ -19,7 +20,7 @@ class RenderedMail:
     html: str
 
 
-def render(template: str, locale: str, context: Mapping[str, object]) -> RenderedMail:
+def render(template: str, locale: str, context: Mapping[str, object], brand: Brand) -> RenderedMail:
     """Render `templates/mail/<template>.<locale>.txt` and `.html`.
 
     The first line of the text template is the subject. A locale without templates falls back to
@@ -32,7 +33,8 @@ def render(template: str, locale: str, context: Mapping[str, object]) -> Rendere
         ValueError: the text does not begin with a subject line.
     """
     language = _supported(locale)
-    values = {key: _one_line(value) for key, value in context.items()} | {"locale": language}
+    values = {key: _one_line(value) for key, value in context.items()}
+    values |= {"locale": language, "brand": brand}
     name = f"mail/{template}.{language}"
     first_line, _, text = templates.get_template(f"{name}.txt").render(values).partition("\n")
     if not first_line.startswith(SUBJECT_LABEL):

@@ -6,23 +6,20 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.exceptions import AppError, NotFoundError
-from src.http.templating import TEMPLATES_DIR, page
+from src.http.templating import page, page_csp
 from src.mail.mailbox import Mailbox, StoredMail
 
-PAGE_CSP = (
-    "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
-# A mail may hold anything: nothing in it runs, nothing remote loads, links open their own page.
+# A mail may hold anything: nothing in it runs, nothing remote but the logo loads, links open their
+# own page.
 MAIL_CSP = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
-    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "style-src 'unsafe-inline'; img-src data: {logo}; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
@@ -80,10 +77,12 @@ MailboxDep = Annotated[Mailbox, Depends(get_mailbox)]
 
 
 @router.get("")
-async def list_mail(request: Request, mailbox: MailboxDep, to: str | None = None) -> Response:
+async def list_mail(
+    request: Request, settings: SettingsDep, mailbox: MailboxDep, to: str | None = None
+) -> Response:
     """Every mail, or those to one address."""
     mails = await asyncio.to_thread(mailbox.messages, to or None)
-    return _page_or_json(request, "mailbox/list.html", MailList(items=mails))
+    return _page_or_json(request, settings, "mailbox/list.html", MailList(items=mails))
 
 
 @router.delete("", status_code=204, response_class=Response)
@@ -92,26 +91,23 @@ async def empty_mailbox(mailbox: MailboxDep) -> None:
     await asyncio.to_thread(mailbox.clear)
 
 
-@router.get("/style.css")
-async def stylesheet() -> FileResponse:
-    """The style of the mailbox pages."""
-    return FileResponse(TEMPLATES_DIR / "mailbox/style.css")
-
-
 @router.get("/{mail_id}")
-async def show_mail(request: Request, mailbox: MailboxDep, mail_id: str) -> Response:
+async def show_mail(
+    request: Request, settings: SettingsDep, mailbox: MailboxDep, mail_id: str
+) -> Response:
     """One mail."""
     mail = await asyncio.to_thread(mailbox.get, mail_id)
-    return _page_or_json(request, "mailbox/mail.html", mail)
+    return _page_or_json(request, settings, "mailbox/mail.html", mail)
 
 
 @router.get("/{mail_id}/html")
-async def show_html(mailbox: MailboxDep, mail_id: str) -> HTMLResponse:
+async def show_html(settings: SettingsDep, mailbox: MailboxDep, mail_id: str) -> HTMLResponse:
     """The HTML of a mail as its reader sees it."""
     mail = await asyncio.to_thread(mailbox.get, mail_id)
     if mail.html is None:
         raise NotFoundError
-    headers = {"Content-Security-Policy": MAIL_CSP, "Cache-Control": "no-store"}
+    csp = MAIL_CSP.format(logo=settings.brand_logo_url or "")
+    headers = {"Content-Security-Policy": csp, "Cache-Control": "no-store"}
     return HTMLResponse(mail.html, headers=headers)
 
 
@@ -122,10 +118,13 @@ async def show_text(mailbox: MailboxDep, mail_id: str) -> PlainTextResponse:
     return PlainTextResponse(mail.text, headers={"Cache-Control": "no-store"})
 
 
-def _page_or_json(request: Request, template: str, content: BaseModel) -> Response:
+def _page_or_json(
+    request: Request, settings: Settings, template: str, content: BaseModel
+) -> Response:
     """What the caller's Accept asks for: a page for browsers, JSON for everybody else."""
     if "text/html" in request.headers.get("Accept", ""):
-        response: Response = page(template, request, csp=PAGE_CSP, content=content)
+        csp = page_csp(settings, "frame-src 'self'", "form-action 'self'")
+        response: Response = page(template, request, csp=csp, content=content)
     else:
         response = Response(
             content.model_dump_json(by_alias=True),

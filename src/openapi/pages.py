@@ -13,8 +13,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 
 from src.addresses.public_path import public_path
+from src.dependencies import SettingsDep
 from src.http.responses import is_named
-from src.http.templating import TEMPLATES_DIR, page
+from src.http.templating import NOT_INDEXED, TEMPLATES_DIR, page, page_csp
 
 COMMON_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
 # Both programs write inline styles and carry their icons as data: addresses.
@@ -26,7 +27,6 @@ REDOC_CSP = SWAGGER_CSP + "; worker-src blob:"  # its search runs in a worker ma
 STATIC = Path(str(files("fastapi_offline"))) / "static"
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
-HOME_CSP = COMMON_CSP + "style-src 'self'; img-src 'self'"
 HOME_LINKS = {
     "docs": "/docs",
     "redoc": "/redoc",
@@ -48,15 +48,26 @@ class _Files(StaticFiles):
 
 
 @router.get("/")
-async def home(request: Request) -> Response:
-    """What this is and where to go on: a page for browsers, JSON for everybody else."""
-    root = public_path(request.scope)
-    name, version = request.app.title, request.app.version
+async def home(request: Request, settings: SettingsDep) -> Response:
+    """Where to go on, on a developer's machine; elsewhere no more than the product's name.
+
+    A page for browsers, JSON for everybody else.
+    """
+    is_local = settings.environment == "local"
     if "text/html" in request.headers.get("Accept", ""):
-        response: Response = page("docs/home.html", request, csp=HOME_CSP, title=name)
+        response: Response = page(
+            "docs/home.html" if is_local else "docs/plain.html",
+            request,
+            csp=page_csp(settings, "script-src 'self'", "form-action 'none'"),
+            api=f"{settings.public_url}/api/v1",
+        )
     else:
-        links = {what: root + path for what, path in HOME_LINKS.items()}
-        response = JSONResponse({"name": name, "version": version, "links": links})
+        document: dict[str, object] = {"name": settings.brand_name}
+        if is_local:
+            root = public_path(request.scope)
+            document["version"] = request.app.version
+            document["links"] = {what: root + path for what, path in HOME_LINKS.items()}
+        response = JSONResponse(document, headers=NOT_INDEXED)
     response.headers["Vary"] = "Accept"
     return response
 

@@ -31,7 +31,7 @@ class AccountSettings(SettingsGroup):
     personal_token_lifetime: Duration = timedelta(days=366)
     mfa_challenge_lifetime: Duration = timedelta(minutes=5)
     # In an otpauth URL, a colon divides it from the account.
-    mfa_issuer: Annotated[str, Field(pattern="^[^:]+$", max_length=64)] = "Plaza"
+    mfa_issuer: Annotated[str, Field(pattern="^[^:]*$", max_length=64)] = ""
 
     @field_validator("reserved_usernames")
     @classmethod

@@ -17,7 +17,7 @@ from selenium.webdriver import Chrome
 
 from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT
-from tests.browser.chromium import chromium, foreign_requests
+from tests.browser.chromium import WAIT_SECONDS, chromium, foreign_requests
 
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -98,6 +98,17 @@ def _wait_until_ready(origin: str, process: subprocess.Popen[bytes], log: Path) 
             pass
         time.sleep(0.2)
     pytest.fail(f"the server did not start:\n{log.read_text()}")
+
+
+def mailed_link(server: Server, to: str, count: int) -> str:
+    """The link in the `count`th mail to an address."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        mails = httpx.get(f"{server.origin}/dev/mailbox", params={"to": to}).json()["items"]
+        if len(mails) >= count:
+            return str(mails[-count]["links"][0])
+        time.sleep(0.2)
+    pytest.fail("no mail arrived")
 
 
 @pytest.fixture

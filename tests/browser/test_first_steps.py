@@ -1,14 +1,16 @@
 """A newcomer's first minutes: register, confirm by mail, sign in at /docs, call the API."""
 
-import time
+import subprocess
 
 import httpx
 import pytest
-from selenium.webdriver import Chrome
+from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.chromium import WAIT_SECONDS, console_errors, visible
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, mailed_link
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +28,45 @@ def test_from_registration_to_the_first_call(server: Server, browser: Chrome) ->
     browser.get(f"{server.origin}/docs")  # the authorization is kept
     assert EMAIL in call_users_me(browser)
     assert console_errors(browser) == []
+
+
+def test_the_steps_of_the_start_page_work(server: Server, browser: Chrome) -> None:
+    browser.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
+    )
+    browser.get(f"{server.origin}/")
+    password = visible(browser, ".steps code").text
+    # ann@example.com is somebody whom other tests have registered.
+    register, call = (
+        copied(browser, button).replace("ann@example.com", "bea@example.com")
+        for button in buttons(browser)
+    )
+    assert '"confirmation_sent"' in run(register)
+    browser.get(mailed_link(server, "bea@example.com", 1))
+    visible(browser, "form#confirm input[name=password]").send_keys(password, Keys.ENTER)
+    visible(browser, "#result[data-state=done]")
+    assert '"email":"bea@example.com"' in run(call)
+    assert console_errors(browser) == []
+
+
+def buttons(browser: Chrome) -> list[WebElement]:
+    """Those that copy commands."""
+    return browser.find_elements(By.CSS_SELECTOR, ".steps button")
+
+
+def copied(browser: Chrome, button: WebElement) -> str:
+    """What a button puts on the clipboard."""
+    button.click()
+    WebDriverWait(browser, WAIT_SECONDS).until(lambda _: button.text == "Copied")
+    return str(browser.execute_script("return navigator.clipboard.readText()"))
+
+
+def run(command: str) -> str:
+    """What a command of the page prints in a shell."""
+    return subprocess.run(
+        ["/bin/sh", "-euc", command], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_what_swagger_ui_suggests_can_be_sent(server: Server, browser: Chrome) -> None:
@@ -48,13 +89,7 @@ def register(server: Server) -> None:
     account = {"email": EMAIL, "password": PASSWORD, "display_name": "Ann Newcomer"}
     response = httpx.post(f"{server.origin}/api/v1/auth/register", json=account)
     assert response.status_code == 202, response.text
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        mails = httpx.get(f"{server.origin}/dev/mailbox", params={"to": EMAIL}).json()["items"]
-        if mails:
-            return
-        time.sleep(0.2)
-    pytest.fail("no mail arrived")
+    mailed_link(server, EMAIL, 1)
 
 
 def read_the_mail(server: Server, browser: Chrome) -> None:
@@ -79,7 +114,7 @@ def follow_its_link_and_confirm(browser: Chrome) -> None:
     """Confirm on the page behind the link, with the password: this browser has no secret."""
     visible(browser, "#links a").click()
     visible(browser, "form#confirm input[name=password]").send_keys(PASSWORD)
-    visible(browser, "form#confirm button").click()
+    visible(browser, "form#confirm button[type=submit]").click()
     visible(browser, "#result[data-state]")
     result = visible(browser, "#result")
     assert result.get_attribute("data-state") == "done", result.text

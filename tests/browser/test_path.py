@@ -23,9 +23,11 @@ def proxy() -> Iterator[StrippingProxy]:
 
 def test_forms_and_swagger_ui_reach_the_api(proxy: StrippingProxy, tmp_path: Path) -> None:
     with chromium(tmp_path / "profile") as browser:
-        browser.get(f"{proxy.url}/forgot-password")
+        browser.get(proxy.url)
+        assert f"curl -sS {proxy.url}/api/v1/" in visible(browser, "pre").text
+        visible(browser, ".doors a[href$='/forgot-password']").click()
         visible(browser, "input[name=email]").send_keys("ann@example.com")
-        visible(browser, "form button").click()
+        visible(browser, "form button[type=submit]").click()
         visible(browser, "#result[data-state=done]")
         browser.get(f"{proxy.url}/docs")
         operation = ".opblock-get:has([data-path='/api/v1/posts'])"

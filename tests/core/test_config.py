@@ -145,6 +145,31 @@ def test_settings_show_no_secret(production: pytest.MonkeyPatch) -> None:
         ("CORS_ORIGINS", "null"),
         ("CORS_ORIGINS", "https://app.example/path"),
         ("CORS_ORIGINS", "https://*.example,ftp://app.example"),
+        ("BRAND_NAME", " "),
+        ("BRAND_NAME", "Plaza\nInc"),
+        ("BRAND_NAME", "Plaza\u202emoc"),
+        ("BRAND_NAME", "Pla\u200bza"),
+        ("BRAND_NAME", "P" * 65),
+        ("BRAND_COLOR", "red"),
+        ("BRAND_COLOR", "1f5fd0"),
+        ("BRAND_COLOR", "#1f5fd"),
+        ("BRAND_COLOR", "#1f5fd0;}body{display:none"),
+        ("BRAND_COLOR", "#1f5fd0\n"),
+        ("BRAND_LOGO_URL", "logo.png"),
+        ("BRAND_LOGO_URL", "//cdn.example/logo.png"),
+        ("BRAND_LOGO_URL", "http://cdn.example/logo.png"),
+        ("BRAND_LOGO_URL", "data:image/png;base64,iVBORw0KGgo="),
+        ("BRAND_LOGO_URL", "javascript:alert(1)"),
+        ("BRAND_LOGO_URL", "https://cdn.example"),
+        ("BRAND_LOGO_URL", "https://cdn.example/"),
+        ("BRAND_LOGO_URL", "https://cdn.example/logos/"),
+        ("BRAND_LOGO_URL", "https://cdn.example/logo.png?token=x"),
+        ("BRAND_LOGO_URL", "https://ann:secret@cdn.example/logo.png"),
+        ("BRAND_LOGO_URL", "https://cdn.example/logo.png;script-src"),
+        ("BRAND_LOGO_URL", "https://cdn.example/logo.png,default-src"),
+        ("BRAND_LOGO_URL", "https://cdn.example/logo.png *"),
+        ("BRAND_LOGO_URL", "https://*.example/logo.png"),
+        ("BRAND_LOGO_URL", 'https://cdn.example/"onerror=alert(1)'),
     ],
 )
 def test_a_wrong_value_names_its_setting(
@@ -165,6 +190,20 @@ def test_a_redis_url_that_cannot_be_read_is_not_repeated(monkeypatch: pytest.Mon
 def test_a_duration_is_written_in_three_ways(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("REFRESH_GRACE", value)
     assert Settings().refresh_grace == timedelta(seconds=0.5)
+
+
+def test_the_look_of_the_product_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAND_NAME", ' Acme: <the "shop"> \u05e9\u05dc ')
+    monkeypatch.setenv("BRAND_COLOR", "#FFe600")
+    monkeypatch.setenv("BRAND_LOGO_URL", "https://CDN.example:443/a/logo-2_x.png")
+    settings = Settings()
+    assert settings.brand_name == 'Acme: <the "shop"> \u05e9\u05dc'
+    assert settings.brand_color == "#FFe600"
+    assert settings.brand_logo_url == "https://cdn.example/a/logo-2_x.png"
+    # In an otpauth URL a colon would end the name.
+    assert settings.mfa_issuer == 'Acme <the "shop"> \u05e9\u05dc'
+    monkeypatch.setenv("MFA_ISSUER", "Acme")
+    assert Settings().mfa_issuer == "Acme"
 
 
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

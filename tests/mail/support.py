@@ -7,6 +7,25 @@ from pydantic import SecretStr
 from src.config import Settings
 from src.mail.gateway import Mailer
 
+# What each mail is filled with.
+VALUES: dict[str, dict[str, object]] = {
+    "address_in_use": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
+    "already_confirmed": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
+    "already_registered": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
+    "change_email": {"link": "https://plaza.example/c", "expires_hours": 24},
+    "confirm_email": {"link": "https://plaza.example/c", "expires_hours": 24},
+    "register_again": {"home_url": "https://plaza.example/"},
+    "reset_password": {"link": "https://plaza.example/r", "expires_hours": 1},
+    "security_notice": {
+        "event": "password.changed",
+        "display_name": "Ann",
+        "at": "2026-03-01 12:00 UTC",
+        "address": "192.0.2.7",
+        "device": "Firefox on Linux",
+        "reset_url": "https://plaza.example/forgot-password",
+    },
+}
+
 
 def mailer(settings: Settings, smtp_url: str | None = None) -> Mailer:
     """A mailer that delivers to `smtp_url`, or into the mailbox."""

@@ -75,12 +75,6 @@ async def test_a_browser_gets_pages(client: httpx.AsyncClient, mailbox: Mailbox)
         assert "script-src" not in policy
 
 
-async def test_the_style_is_served_here(client: httpx.AsyncClient) -> None:
-    response = await client.get("/dev/mailbox/style.css")
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/css")
-
-
 async def test_the_html_of_a_mail_cannot_run_anything(
     client: httpx.AsyncClient, mailbox: Mailbox
 ) -> None:
@@ -96,6 +90,21 @@ async def test_the_html_of_a_mail_cannot_run_anything(
     assert directives[0] == "sandbox allow-popups allow-popups-to-escape-sandbox"
     assert "default-src 'none'" in directives
     assert "frame-ancestors 'self'" in directives
+    assert "img-src data: " in directives
+
+
+async def test_a_mail_may_load_the_logo_and_nothing_else(
+    settings: Settings, mailbox: Mailbox
+) -> None:
+    logo = "https://cdn.example.com/logo.png"
+    mail = message()
+    mail.add_alternative(f"<img src={logo}>", subtype="html")
+    mail_id = mailbox.add(mail)
+    async with client_of(settings.model_copy(update={"brand_logo_url": logo})) as client:
+        html = await client.get(f"/dev/mailbox/{mail_id}/html")
+    directives = html.headers["content-security-policy"].split("; ")
+    assert f"img-src data: {logo}" in directives
+    assert [part for part in directives if "http" in part] == [f"img-src data: {logo}"]
 
 
 async def test_the_raw_text(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
@@ -213,7 +222,7 @@ async def test_production_has_no_mailbox(tmp_path: Path) -> None:
     )
     mail_id = Mailbox.of(settings).add(message())
     async with client_of(settings) as client:
-        for path in ("", "/style.css", f"/{mail_id}", f"/{mail_id}/html", f"/{mail_id}/text"):
+        for path in ("", f"/{mail_id}", f"/{mail_id}/html", f"/{mail_id}/text"):
             assert (await client.get(f"/dev/mailbox{path}")).status_code == 404
         assert (await client.delete("/dev/mailbox")).status_code == 404
     assert len(Mailbox.of(settings).messages()) == 1

@@ -1,5 +1,8 @@
 """What mails say, and what their values cannot do."""
 
+import re
+from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 from typing import get_args
 
@@ -7,28 +10,22 @@ import jinja2
 import pytest
 
 from src.auth.security_events import Notice
+from src.http.branding import Brand
 from src.http.templating import TEMPLATES_DIR
 from src.locales import LOCALES
 from src.mail import rendering
-from src.mail.rendering import render
+from src.mail.rendering import RenderedMail
+from tests.mail.support import VALUES
 
-VALUES: dict[str, dict[str, object]] = {
-    "address_in_use": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
-    "already_confirmed": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
-    "already_registered": {"display_name": "Ann", "sign_in_url": "https://plaza.example/s"},
-    "change_email": {"link": "https://plaza.example/c", "expires_hours": 24},
-    "confirm_email": {"link": "https://plaza.example/c", "expires_hours": 24},
-    "register_again": {"home_url": "https://plaza.example/"},
-    "reset_password": {"link": "https://plaza.example/r", "expires_hours": 1},
-    "security_notice": {
-        "event": "password.changed",
-        "display_name": "Ann",
-        "at": "2026-03-01 12:00 UTC",
-        "address": "192.0.2.7",
-        "device": "Firefox on Linux",
-        "reset_url": "https://plaza.example/forgot-password",
-    },
-}
+LOGO = "https://cdn.example.com/logo.png"
+PLAZA = Brand("Plaza", "#1f5fd0", None)
+
+
+def render(
+    template: str, locale: str, values: Mapping[str, object], brand: Brand = PLAZA
+) -> RenderedMail:
+    """The mail, of Plaza unless it is of another brand."""
+    return rendering.render(template, locale, values, brand)
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -182,3 +179,31 @@ def test_a_missing_value_is_an_error(template: str, missing: str) -> None:
     values = {name: value for name, value in VALUES[template].items() if name != missing}
     with pytest.raises(jinja2.UndefinedError, match=missing):
         render(template, "en", values)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template", VALUES)
+def test_a_mail_is_that_of_its_brand(template: str, locale: str) -> None:
+    name = "</style></title>\"'><script>alert(1)</script>{{ 7 * 7 }}"
+    events = get_args(Notice) if template == "security_notice" else [None]
+    for event in events:
+        values = VALUES[template] | ({"event": event} if event else {})
+        mail = render(template, locale, values, Brand(name, "#ffe600", None))
+        for body in (mail.text, unescape(mail.html)):
+            assert name in body
+            assert "Plaza" not in body
+        assert "<script" not in mail.html
+        assert "Plaza" not in mail.subject
+        with_logo = render(template, locale, values, Brand(name, "#ffe600", LOGO)).html
+        [alt] = re.findall(rf'<img [^>]*src="{LOGO}" alt="([^"]*)"', with_logo)
+        assert unescape(alt) == name
+        assert "<img" not in mail.html
+        assert LOGO not in mail.html
+
+
+def test_a_button_can_be_read_in_the_brands_colour() -> None:
+    mail = render("confirm_email", "en", VALUES["confirm_email"], Brand("Acme", "#ffe600", None))
+    [style] = re.findall('class="button"[^>]* style="([^"]*)"', mail.html)
+    assert "background: #ffe600; color: #000000" in style
+    [style] = re.findall('class="link"[^>]* style="([^"]*)"', mail.html)
+    assert "#ffe600" not in style  # on white

@@ -76,15 +76,40 @@ async def test_no_other_file_is_served(client: httpx.AsyncClient, path: str) -> 
     assert (await client.get(path)).status_code == 404
 
 
-async def test_the_root_leads_people_and_programs_on(client: httpx.AsyncClient) -> None:
+async def test_the_root_leads_people_and_programs_on(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, brand_name="Acme")
+    async with talking_to(create_app(settings), "http://localhost") as client:
+        page = await client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+        assert "<title>Acme</title>" in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert f"curl -sS {settings.public_url}/api/v1/auth/register" in page.text
+        links = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
+        document = await client.get("/")
+        assert document.json()["name"] == "Acme"
+        links += document.json()["links"].values()
+        assert {"/docs", "/dev/mailbox", "/openapi.json", "/health/ready"} <= set(links)
+        for link in set(links) - {"/health/ready"}:  # which needs a database
+            assert (await client.get(link)).status_code == 200, link
+        for answer in (page, document):
+            assert answer.headers["vary"] == "Accept"
+            assert answer.headers["x-robots-tag"] == "noindex"
+        head = await client.head("/", headers={"Accept": "text/html"})
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == page.headers["content-type"]
+
+
+async def test_elsewhere_the_root_says_nothing_but_the_name(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
     page = await client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
     assert "<title>Plaza</title>" in page.text
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert set(re.findall(r'(?:src|href)="([^"]+)"', page.text)) == {
+        "data:,",
+        "/account-pages/page.css",
+    }
+    assert app.version not in page.text
     document = await client.get("/")
-    assert document.json()["name"] == "Plaza"
-    links += document.json()["links"].values()
-    assert {"/docs", "/openapi.json", "/health/ready"} <= set(links)
-    for link in set(links) - {"/health/ready"}:  # which needs a database
-        assert (await client.get(link)).status_code == 200, link
-    assert {page.headers["vary"], document.headers["vary"]} == {"Accept"}
+    assert document.json() == {"name": "Plaza"}
+    for answer in (page, document):
+        assert answer.headers["vary"] == "Accept"
+        assert answer.headers["x-robots-tag"] == "noindex"
