@@ -1,9 +1,11 @@
 """What tests share: a clock to set, an inbox to wait on, accounts to act as."""
 
 import asyncio
+import importlib
+import pkgutil
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +16,10 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
+import src
 from src.clock import Clock
 from src.config import Settings
+from src.exceptions import AppError
 from src.http import problems
 from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
 from src.http.problems import OAUTH_ENDPOINTS
@@ -247,3 +251,15 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
     return port
+
+
+def own_errors(kind: type[AppError] = AppError) -> Iterator[type[AppError]]:
+    """Every error of the application's own, whatever was imported before."""
+    if kind is AppError:
+        for module in pkgutil.walk_packages(src.__path__, "src."):
+            if module.name != "src.__main__":
+                importlib.import_module(module.name)
+    if kind.__module__.startswith("src."):
+        yield kind
+    for narrower in kind.__subclasses__():
+        yield from own_errors(narrower)

@@ -1,12 +1,11 @@
 """docs/front-ends.md has every code that the API can answer, and no other."""
 
 import re
-from collections.abc import Iterator
 
 from src.config import PROJECT_ROOT
 from src.exceptions import AppError
 from src.http import problems
-from src.main import create_app  # noqa: F401 - it imports every error
+from tests.support import own_errors
 
 PAGE = (PROJECT_ROOT / "docs/front-ends.md").read_text()
 _ROW = re.compile(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \| ([^|]+) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
@@ -15,21 +14,13 @@ _STATUS = re.compile(r"\b\d{3}\b")
 _OAUTH_ERROR = re.compile(r"\berror=\"([a-z_]+)\"")
 
 
-def kinds(of: type[AppError] = AppError) -> Iterator[type[AppError]]:
-    """Every kind of error, once the application is imported."""
-    for kind in of.__subclasses__():
-        yield kind
-        yield from kinds(kind)
-
-
-def _is_answered(kind: type[AppError]) -> bool:
-    """Whether it is the application's, and not of a test or a base of others."""
-    return kind.__module__.startswith("src.") and not kind.__name__.startswith("_")
-
-
 def answered() -> set[tuple[str, int]]:
     """Codes with their statuses."""
-    raised = {(kind.code, kind.status) for kind in kinds() if _is_answered(kind)}
+    raised = {
+        (kind.code, kind.status)
+        for kind in own_errors()
+        if kind is not AppError and not kind.__name__.startswith("_")
+    }
     return raised | {(code, status) for status, (code, _) in problems._BY_STATUS.items()}
 
 
@@ -47,7 +38,7 @@ def test_every_code_is_there_with_its_status_and_no_other_is() -> None:
 def test_every_oauth_error_is_there() -> None:
     files = (PROJECT_ROOT / "src").rglob("*.py")
     literal = {error for file in files for error in _OAUTH_ERROR.findall(file.read_text())}
-    attributes = {error for kind in kinds() if (error := getattr(kind, "error", None))}
+    attributes = {error for kind in own_errors() if (error := getattr(kind, "error", None))}
     assert literal | attributes
     for error in literal | attributes:
         assert f"`{error}`" in PAGE

@@ -11,12 +11,12 @@ from fastapi.routing import APIRoute
 from pydantic_core.core_schema import ErrorType
 
 from src.config import PROJECT_ROOT, Settings
-from src.exceptions import AppError
 from src.http import problems
 from src.locales import LOCALES, preferred_locale
 from src.main import API_ROUTERS
 from src.validation.invalid_values import INVALID, OF_PYDANTIC, InvalidValue, _texts
 from src.validation.settings import validating_with
+from tests.support import own_errors
 
 VALUES = _texts["en"]["values"]
 PARAMETER = re.compile(r"\{(\w+)\}")
@@ -26,14 +26,6 @@ WRONG: list[Any] = [None, True, 7, -7, 1.5, 10**30, float("nan"), "", " ", "x", 
 WRONG += ["\ud800", "a\0b", "a\nb", "x" * 200_000, [], [1], ["x"] * 200, {}, {"x": 1}]
 WRONG += ["a\u0301" + "\u0301" * 20, "2026-01-01", "2026-01-01T00:00:00", "2026-99-99T00:00:00Z"]
 WRONG += ["password", "ann@x.invalid", [["x"]], [{}], ["\u200b"], {f"x{i}": 1 for i in range(101)}]
-
-
-def own_errors(kind: type[AppError]) -> Iterator[type[AppError]]:
-    """Every error of the application's own."""
-    if kind.__module__.startswith("src."):
-        yield kind
-    for narrower in kind.__subclasses__():
-        yield from own_errors(narrower)
 
 
 def raised_types() -> Iterator[tuple[str, str]]:
@@ -93,7 +85,7 @@ def test_pydantics_types_are_its_own_and_lead_to_words() -> None:
 
 
 def test_every_title_is_in_every_language() -> None:
-    titles = {kind.title for kind in own_errors(AppError)}
+    titles = {kind.title for kind in own_errors()}
     titles |= {title for _, title in problems._BY_STATUS.values()}
     assert len(titles) > 40
     assert titles - _texts["ru"]["titles"].keys() == set()
