@@ -25,7 +25,7 @@ class DeletionService(Flow):
         Nobody gets the username for a while.
 
         Raises:
-            WrongPasswordError: that is not his password, or he is not active any more.
+            WrongPasswordError: that is not the password, or the user is not active any more.
             TooManyFailuresError: too many were wrong, whatever this one is.
             PreconditionFailedError: the account has changed since the caller read it.
             LastAdministratorError: no other active administrator is left.
@@ -50,7 +50,7 @@ class DeletionService(Flow):
 
         Raises:
             LastAdministratorError: there is no other.
-            WrongPasswordError: his password was changed meanwhile, or he was disabled.
+            WrongPasswordError: the password was changed meanwhile, or the user disabled.
         """
         self._session.expunge(user)
         await self._session.rollback()

@@ -27,13 +27,13 @@ class AdministrationService(Flow):
     """Changes to users by one of those who manage them, in the caller's transaction.
 
     Every method raises NotFoundError when there is no such user, and what a token that allows too
-    little gets when the administrator is none any more: he may have been one when the request came.
+    little gets when the administrator is none any more, who may have been one when the request came.
     """
 
     async def update(
         self, admin_id: UUID, user_id: UUID, changes: ManagedUserUpdate, if_match: IfMatch
     ) -> User:
-        """Disable or enable a user, or set his roles. Disabling ends his sessions.
+        """Disable or enable a user, or set their roles. Disabling ends their sessions.
 
         Raises:
             PreconditionFailedError: the account has changed since the caller read it.
@@ -98,16 +98,16 @@ class AdministrationService(Flow):
         await tasks.reset_link.enqueue(self._session, tasks.ResetLink(user_id=user_id))
 
     async def remove_second_factor(self, admin_id: UUID, user_id: UUID) -> None:
-        """Let somebody who lost his authenticator app and his codes sign in by password alone."""
+        """Let somebody who lost their authenticator app and codes sign in by password alone."""
         user = await self._locked(admin_id, user_id)
         if user.mfa_enabled:
             await SecondFactor(self._auth).remove(user, by=admin_id)
 
     async def _locked(self, admin_id: UUID, user_id: UUID) -> User:
-        """The user as he is now; nobody signs in as him until the transaction ends.
+        """The user as of now; nobody signs in to the account until the transaction ends.
 
-        The administrator is locked too, and looked at again: who is removed while his requests wait
-        for locks must not undo that.
+        The administrator is locked too, and looked at again: who is removed while requests of theirs
+        wait for locks must not undo that.
         """
         locked = await self._session.scalars(
             select(User)

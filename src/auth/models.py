@@ -44,10 +44,10 @@ class Session(Identified, Base):
 
 
 class Registration(Identified, Base):
-    """What one visitor asked for when he registered an address that nobody has confirmed yet.
+    """What one visitor asked for who registered an address that nobody has confirmed yet.
 
     Several visitors may register one address. The account takes over the credentials of the one
-    who both receives its mail and proves that this registration was his.
+    who both receives its mail and proves that this registration was theirs.
     """
 
     __tablename__ = "registrations"

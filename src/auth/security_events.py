@@ -111,7 +111,7 @@ class SecurityEvents:
     ) -> None:
         """Write into the audit log and mail the owner, in the session's transaction.
 
-        `to` is where he reads it, if not at the account's address of now, and `also_to` another
+        `to` is where they read it, if not at the account's address of now, and `also_to` another
         place. `by` an administrator, the mail does not say from where. An address that nobody has
         confirmed may be a stranger's, and the same news all day long would hide other news: such
         mails are not sent.

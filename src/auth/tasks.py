@@ -44,7 +44,7 @@ class ReplaceLinks(BaseModel):
 
 
 class AlreadyRegistered(BaseModel):
-    """Whom to tell that his address is that of an account already."""
+    """Whom to tell that their address is that of an account already."""
 
     user_id: UUID
 
@@ -91,7 +91,7 @@ async def _mail_link(context: JobContext, job: MailLink) -> None:
         owner = link.new_email and await session.scalar(
             select(User).where(User.email == link.new_email, User.email_verified_at.is_not(None))
         )
-    if owner:  # somebody else's address: he is told, and whoever asked does not learn it
+    if owner:  # somebody else's address: they are told, and whoever asked does not learn it
         await _send_about_account(context, "address_in_use", owner)
         return
     purpose = cast("LinkPurpose", link.purpose)
@@ -121,7 +121,7 @@ async def _rehearse(context: JobContext) -> None:
 async def _replace_links(context: JobContext, job: ReplaceLinks) -> None:
     """Leave one live link, however often it is done: the last one.
 
-    The owner of a confirmed account gets no link: he is told that he can sign in.
+    The owner of a confirmed account gets no link: they are told that they can sign in.
     """
     now, settings = context.clock.now(), context.settings
     async with context.database.independent_transaction() as session:
@@ -143,7 +143,7 @@ async def may_mail(
 ) -> bool:
     """Count one more mail of a kind to an account, however its address was come by.
 
-    Whoever asks by address and by username gets no more mails than by one of them. He is not told:
+    Whoever asks by address and by username gets no more mails than by one of them, and is not told:
     a count for both would tell whose address is whose.
     """
     count, _ = await count_attempt(session, f"{what}-mails:{user_id}", now)

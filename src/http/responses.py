@@ -66,12 +66,12 @@ def versioned(request: Request, document: Document) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class IfMatch:
-    """The caller's condition on the version he is about to change."""
+    """The caller's condition on the version about to be changed."""
 
     header: str | None
 
     def check(self, version: int) -> None:
-        """Hold the caller to the version he has read, if he names one.
+        """Hold the caller to the version they have read, if they name one.
 
         Raises:
             PreconditionFailedError: `If-Match` names other versions only.

@@ -1,4 +1,4 @@
-"""What is held about a user: the keys of his requests."""
+"""What is held about a user: the keys of their requests."""
 
 from src.idempotency.models import IdempotencyRecord
 from src.personal_data import rows_of

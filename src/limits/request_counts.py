@@ -66,7 +66,7 @@ class _Windows:
     def _forget_one(self, window: int) -> None:
         """Of some chosen at random, forget the one with the fewest requests, as Redis does.
 
-        Whoever wants his own count forgotten has to bring most of the others as far first.
+        Whoever wants their own count forgotten has to bring most of the others as far first.
         """
         subjects = self._subjects
         chosen = choices(range(len(subjects)), k=CANDIDATES)  # noqa: S311 - nothing secret

@@ -72,7 +72,7 @@ class PersonalTokenAuthenticator:
         self._clock = clock
 
     async def authenticate(self, token: str) -> Principal:
-        """The token's owner, with those of its scopes that his roles still allow.
+        """The token's owner, with those of its scopes that their roles still allow.
 
         Raises:
             InvalidTokenError: the token is not ours, deleted or expired, or its user is not active.

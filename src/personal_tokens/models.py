@@ -11,7 +11,7 @@ from src.users.models import User
 
 
 class PersonalToken(Identified, Base):
-    """A bearer token that a user made for a program of his. Its secret is stored as a digest."""
+    """A bearer token that a user made for a program of theirs. Its secret is stored as a digest."""
 
     __tablename__ = "personal_tokens"
     __table_args__ = (Index(None, "user_id", "created_at", "id"),)

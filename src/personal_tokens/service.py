@@ -46,7 +46,7 @@ class PersonalTokenService(Flow):
             InsufficientScopeError: a scope that the caller's access token lacks.
             InvalidInputError: it would live for too long.
             InvalidTokenError: the caller's session has ended meanwhile.
-            TooManyPersonalTokensError: he has too many living ones.
+            TooManyPersonalTokensError: there are too many living ones.
         """
         scope = " ".join(name for name in SCOPES if name in data.scopes)
         if not caller.scopes.issuperset(data.scopes):

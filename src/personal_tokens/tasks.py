@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from src.jobs.tasks import JobContext, Schedule
 from src.personal_tokens.models import PersonalToken
 
-EXPIRED_KEPT = timedelta(days=30)  # so that its owner sees why a program of his stopped
+EXPIRED_KEPT = timedelta(days=30)  # so that its owner sees why a program of theirs stopped
 
 
 async def _forget_expired(context: JobContext) -> None:

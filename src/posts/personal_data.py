@@ -1,4 +1,4 @@
-"""What the posts table holds about a user: all his posts, drafts and those in the trash too."""
+"""What the posts table holds about a user: all their posts, drafts and those in the trash too."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID

@@ -24,7 +24,7 @@ async def require_another_administrator(
     Locks every active administrator, the user, and `by` whom it is done, who may be none any more,
     in the order of their ids, before it decides: of two who go at once, the second sees what the
     first has done. Call it before the transaction locks or changes any user, since another may hold
-    the rest and wait for him.
+    the rest and wait for that one.
 
     Raises:
         LastAdministratorError: there is no other.

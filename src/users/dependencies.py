@@ -18,9 +18,9 @@ async def get_user_service(
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
-# The caller, whatever his token allows.
+# The caller, whatever the token allows.
 CurrentUser = Annotated[Principal, Security(current_principal)]
-# The caller, if he has signed in himself: for what a personal access token must not do.
+# The caller, if it is the token of a session: for what a personal access token must not do.
 AccountReader = Annotated[SessionPrincipal, Security(session_principal, scopes=["profile:read"])]
 # Both, since the answers to a change of one's account, refusals included, tell how it is.
 AccountWriter = Annotated[

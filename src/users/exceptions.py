@@ -14,7 +14,7 @@ class UsernameTakenError(ConflictError):
 
 
 class UsernameReservedError(ConflictError):
-    """Nobody takes that username, since he might be taken for somebody else."""
+    """Nobody takes that username, since they might be taken for somebody else."""
 
     code = "username_reserved"
     title = "That username is reserved"

@@ -11,7 +11,7 @@ from src.users.models import User
 async def lock_user(
     session: DatabaseSession, user_id: UUID, *, taking: str | None = None
 ) -> User | None:
-    """The user as he is now; nobody else changes or deletes him until the transaction ends.
+    """The user as of now; nobody else changes or deletes the account until the transaction ends.
 
     `taking` an address, the account that has it and never confirmed it is locked as well: two may
     be about to take each other's.

@@ -25,7 +25,7 @@ class User(Identified, Versioned, Timestamped, Base):
 
     email: Mapped[str]
     username: Mapped[str]
-    # What he asked for when he registered, if somebody was faster; None once he has chosen a name.
+    # What was asked for at registration, if somebody was faster; None once a name is chosen.
     requested_username: Mapped[str | None]
     display_name: Mapped[str]
     bio: Mapped[str] = mapped_column(server_default="", default="")
@@ -47,7 +47,7 @@ class User(Identified, Versioned, Timestamped, Base):
 
     @property
     def email_verified(self) -> bool:
-        """Whether somebody has shown that mail to the address reaches him."""
+        """Whether somebody has shown that mail to the address reaches them."""
         return self.email_verified_at is not None
 
 

@@ -1,4 +1,4 @@
-"""What the tables of users hold about one: of a username he gave up, only how long it is held."""
+"""What the tables of users hold about one: of a username given up, only how long it is held."""
 
 from src.personal_data import rows_of
 from src.sql.shapes import Shape

@@ -1,7 +1,7 @@
 """Which usernames can be taken: none that is reserved, or that somebody gave up a while ago.
 
 Who gives a name up, by taking another or by deleting the account, leaves it held for `HELD`, so
-that nobody else can pass for him at once. Of somebody's former names only the last is held, and he
+that nobody else can pass for them at once. Of a user's former names only the last is held, who
 may take it again. Names that are held are stored as digests alone.
 """
 
@@ -73,8 +73,8 @@ async def require_not_held(
 ) -> None:
     """Refuse a name that is held for others than the user who has just been given it.
 
-    After the INSERT or UPDATE that gave it to him: that has waited for whoever was giving it up,
-    and what he left is seen now.
+    After the INSERT or UPDATE that gave it to them: that has waited for whoever was giving it up,
+    and what they left is seen now.
 
     Raises:
         UsernameTakenError: it is.
@@ -93,7 +93,7 @@ async def require_not_held(
 async def hold(
     session: DatabaseSession, username: str, user_id: UUID | None, now: datetime
 ) -> None:
-    """Hold a name that somebody has given up, for himself if he stays; one before that is free."""
+    """Hold a name that was given up, for that user if they stay; one before that is free."""
     if user_id is not None:
         await session.execute(delete(HeldUsername).where(HeldUsername.user_id == user_id))
     values = {"user_id": user_id, "held_until": now + HELD}

@@ -1,6 +1,6 @@
 """Wrong guesses of passwords and codes: the more in a row, the longer the next has to wait.
 
-Whoever guesses is counted by the account, by his address and by both together, so neither many
+Whoever guesses is counted by the account, by their address and by both together, so neither many
 addresses nor many accounts help. Nobody is locked out: after each wait one guess is free, and a
 device that has signed in to the account before is counted on its own.
 
@@ -74,7 +74,7 @@ def password_guessers(account: str, network: str, settings: Settings) -> list[Gu
     """
     return [
         Guesser(f"account:{account}", settings.failures_per_account),
-        # Whoever has an account of his own must not clear his address by signing in to it.
+        # Whoever has an account of their own must not clear their address by signing in to it.
         *(
             Guesser(
                 f"address:{one}",

@@ -77,7 +77,7 @@ class Enrolment(NamedTuple):
 class SecondFactor(Flow):
     """Enrols, verifies and removes a user's second factor, in the caller's transaction.
 
-    A `User` that is passed in is locked: until the transaction ends, his factor stays what it is.
+    A `User` that is passed in is locked: until the transaction ends, the factor stays what it is.
     """
 
     async def verify(self, user: User, code: str, *, known_device: bool = False) -> None:

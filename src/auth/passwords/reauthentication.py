@@ -25,7 +25,7 @@ class Reauthentication(Flow):
     """
 
     async def require(self, user_id: UUID, session_id: UUID, current_password: str) -> User:
-        """The signed-in user, locked, whose password this is; wrong ones count for his session.
+        """The signed-in user, locked, whose password this is; wrong ones count for the session.
 
         Raises:
             WrongPasswordError: it is not, or the user is not active any more.

@@ -77,7 +77,7 @@ class PasswordService(Flow):
             await require_few(session, f"forgot:{name}", most, now)
         # The rest is a job, so that a known name takes no longer than others.
         user_id = await self._session.scalar(select(User.id).where(named(name)))
-        peer = self._events.peer  # whoever it was, he has not shown to be the user
+        peer = self._events.peer  # whoever it was has not shown to be the user
         await audit.record(
             self._session, "password.reset_requested", at=now, peer=peer, user_id=user_id
         )
@@ -112,14 +112,14 @@ class PasswordService(Flow):
             raise InvalidLinkError
         await self._set(user, password_hash, now)
         await SessionService(self._auth).revoke_access(user.id, "password_reset")
-        # Whoever was kept out by wrong guesses, his own or others', gets in with the new password,
+        # Whoever was kept out by wrong guesses, of anybody's, gets in with the new password,
         # by the address that the mail came to: both names together would tell that they are one's.
         guessers = password_guessers(user.email, self._events.peer.network, self._settings)
         await self._backoff.clear(self._session, guessers)
         await self._events.tell(self._session, "password.reset", user)
 
     async def _locked(self, user_id: UUID) -> User | None:
-        """The user, if he may still have a new password.
+        """The user, who may still have a new password.
 
         The lock orders this against sign-ins, as in src.auth.sign_in.service.
         """

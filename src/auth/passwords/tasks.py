@@ -21,7 +21,7 @@ class ResetLink(BaseModel):
 
 
 class RegisterAgain(BaseModel):
-    """Whose owner to tell that nobody has confirmed the account, so that he may start over."""
+    """Whose owner to tell that nobody has confirmed the account, so that they may start over."""
 
     user_id: UUID
 

@@ -1,7 +1,7 @@
 """Confirming an address.
 
-Whoever confirms has to receive the mail and to prove that the registration was his, so an account
-cannot be prepared by somebody else for the owner of an address to confirm.
+Whoever confirms has to receive the mail and to prove that the registration was theirs, so an
+account cannot be prepared by somebody else for the owner of an address to confirm.
 """
 
 from datetime import datetime
@@ -230,7 +230,7 @@ class ConfirmationService(Flow):
         return owner.id
 
     async def _take_username(self, user: User, username: str | None) -> None:
-        """Give the user the name he asked for; if somebody was faster, his profile says so."""
+        """Give the user the name they asked for; if somebody was faster, their profile says so."""
         if username and username != user.username:
             try:
                 async with self._session.begin_nested():

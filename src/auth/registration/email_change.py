@@ -1,7 +1,7 @@
 """Changing the address of an account.
 
 It switches when whoever receives mail at the new address follows the link and proves to be the
-account's owner: somebody who gets the link of a mistyped address cannot make the account his.
+account's owner: somebody who gets the link of a mistyped address cannot make the account theirs.
 """
 
 from datetime import datetime
@@ -169,7 +169,7 @@ class EmailChangeService(Flow):
             )
             .execution_options(synchronize_session=False)
         )
-        # Whoever opened such an account has never shown that the address is his.
+        # Whoever opened such an account has never shown that the address is theirs.
         never_confirmed = delete(User).where(
             User.email == email, User.email_verified_at.is_(None), User.id != user_id
         )

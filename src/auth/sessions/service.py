@@ -154,7 +154,7 @@ class SessionService(Flow):
         """End one of the user's sessions.
 
         Raises:
-            NotFoundError: he has no such living session.
+            NotFoundError: there is no such living session of theirs.
         """
         living = and_(Session.id == session_id, *alive(self._clock.now()))
         if not await self._sign_out(caller.user_id, living):

@@ -103,7 +103,7 @@ class PasswordCheck(Flow):
     async def _count_failure(self, guessers: list[Guesser], user_id: UUID | None) -> None:
         async with self._database.independent_transaction() as session:
             await self._backoff.failed(session, guessers)
-            peer = self._events.peer  # whoever it was, he has not shown to be the user
+            peer = self._events.peer  # whoever it was has not shown to be the user
             await audit.record(
                 session, "sign_in.failed", at=self._clock.now(), peer=peer, user_id=user_id
             )

@@ -143,7 +143,7 @@ class SignInService(Flow):
     async def with_confirmation(
         self, user_id: UUID, client: Client, device_tokens: Sequence[str]
     ) -> SignedIn | None:
-        """A new session for who has just confirmed an account with a proof that it is his.
+        """A new session for who has just confirmed an account with a proof that it is theirs.
 
         None for an account with a second factor: the proof is in place of the password alone.
 

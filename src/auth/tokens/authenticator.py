@@ -22,7 +22,7 @@ MAX_REMEMBERED_TOKENS = 10_000
 def _user_of_living_session(rows: Rows, session_id: UUID, now: datetime) -> Rows:
     return rows.join(Session, Session.user_id == User.id).where(
         # Whose it is, is compared afterwards: by a condition on the user, PostgreSQL may go through
-        # all his sessions instead of looking up one.
+        # all their sessions instead of looking up one.
         Session.id == session_id,
         Session.ended_at.is_(None),
         Session.idle_expires_at > now,

@@ -61,7 +61,7 @@ def link_url(settings: Settings, purpose: LinkPurpose, token: str) -> str:
 
 
 def forgot_password_url(settings: Settings) -> str:
-    """Where one who cannot or should not use his password any more asks for a new one."""
+    """Where one who cannot or should not use their password any more asks for a new one."""
     return f"{settings.frontend_url or settings.public_url}{FORGOT_PASSWORD_PAGE}"
 
 
