@@ -27,7 +27,7 @@ class AdministrationService(Flow):
     """Changes to users by one of those who manage them, in the caller's transaction.
 
     Every method raises NotFoundError when there is no such user, and what a token that allows too
-    little gets when the administrator is none any more, who may have been one when the request came.
+    little gets when the administrator is none any more, but was one when the request came.
     """
 
     async def update(
@@ -106,8 +106,8 @@ class AdministrationService(Flow):
     async def _locked(self, admin_id: UUID, user_id: UUID) -> User:
         """The user as of now; nobody signs in to the account until the transaction ends.
 
-        The administrator is locked too, and looked at again: who is removed while requests of theirs
-        wait for locks must not undo that.
+        The administrator is locked too, and looked at again: one who is removed while their request
+        waits for locks must not undo that.
         """
         locked = await self._session.scalars(
             select(User)
