@@ -74,7 +74,8 @@ class InvalidTokenError(_BearerError):
     """The token is malformed, expired, revoked or meant for something else."""
 
     status = 401
-    code = error = "invalid_token"
+    code = "invalid_access_token"
+    error = "invalid_token"
     title = "The access token is not valid"
 
     def __init__(self) -> None:
@@ -85,7 +86,8 @@ class InvalidRequestError(_BearerError):
     """The token came in more than one way, or where it may be logged (RFC 6750, section 3.1)."""
 
     status = 400
-    code = error = "invalid_request"
+    code = "malformed_credentials"
+    error = "invalid_request"
     title = "The credentials are not given as they should be"
 
 

@@ -146,7 +146,8 @@ class ClientNotAllowedError(TokenError):
     """The client is known, but this is not for it."""
 
     status = 403
-    code = error = "unauthorized_client"
+    code = "client_not_allowed"
+    error = "unauthorized_client"
     title = "The client may not do this"
 
 

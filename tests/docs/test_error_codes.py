@@ -44,6 +44,15 @@ def test_every_code_is_there_with_its_status_and_no_other_is() -> None:
     assert documented | abstract == answered() | abstract
 
 
+def test_a_code_means_one_thing() -> None:
+    """RFC 6749 (section 5.2) alone wants two statuses for one error."""
+    meanings: dict[str, set[tuple[int, str]]] = {}
+    for kind in filter(_is_answered, kinds()):
+        meanings.setdefault(kind.code, set()).add((kind.status, kind.title))
+    del meanings[AppError.code]  # that of classes that others are made from
+    assert [code for code, found in meanings.items() if len(found) > 1] == ["invalid_client"]
+
+
 def test_every_oauth_error_is_there() -> None:
     files = (PROJECT_ROOT / "src").rglob("*.py")
     literal = {error for file in files for error in _OAUTH_ERROR.findall(file.read_text())}

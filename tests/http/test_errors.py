@@ -80,7 +80,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("PUT", "/api/v1/posts", {}, 405, "method_not_allowed"),
     ("POST", "/docs", {}, 405, "method_not_allowed"),
     ("GET", "/api/v1/users/me", {}, 401, "not_authenticated"),
-    ("GET", "/api/v1/users/me", {"headers": {"Authorization": "Bearer x"}}, 401, "invalid_token"),
+    ("GET", "/api/v1/users/me", {"headers": {"Authorization": "Bearer x"}}, 401, "invalid_access_token"),
     ("GET", "/api/v1/posts?limit=0", {}, 422, "validation_error"),
     ("POST", RESEND, {"json": {}}, 422, "validation_error"),
     ("POST", RESEND, {"content": b"{", "headers": JSON}, 422, "validation_error"),
