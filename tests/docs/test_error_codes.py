@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from src.cli import main  # noqa: F401 - it imports every error
 from src.config import PROJECT_ROOT
 from src.exceptions import AppError
-from src.http import problems
 
 PAGE = (PROJECT_ROOT / "docs/front-ends.md").read_text()
 _ROW = re.compile(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \| ([^|]+) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
@@ -29,8 +28,7 @@ def _is_answered(kind: type[AppError]) -> bool:
 
 def answered() -> set[tuple[str, int]]:
     """Codes with their statuses."""
-    raised = {(kind.code, kind.status) for kind in kinds() if _is_answered(kind)}
-    return raised | {(code, status) for status, (code, _) in problems._BY_STATUS.items()}
+    return {(kind.code, kind.status) for kind in kinds() if _is_answered(kind)}
 
 
 def test_every_code_is_there_with_its_status_and_no_other_is() -> None:
