@@ -47,6 +47,7 @@ class Authenticator(Protocol):
 
         Raises:
             InvalidTokenError: the token is not ours, has ended, or its session or user has.
+            OverloadedError, DatabaseUnavailableError: nobody can say now.
         """
 
 
@@ -147,6 +148,7 @@ async def optional_principal(
 
     Raises:
         RateLimitedError: the caller's account sends too many requests.
+        InvalidTokenError, OverloadedError, DatabaseUnavailableError: as `Authenticator` does.
     """
     if token is None:
         return None
