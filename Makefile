@@ -52,7 +52,7 @@ test-browser: install ## Run the browser tests (Debian: chromium and chromium-dr
 	done
 	$(PY) -m pytest -m browser $(ARGS)
 
-test-javascript: install ## Hold the validators of front ends to the server (Debian: nodejs and npm)
+test-javascript: install ## Hold clients and validators of front ends to the server (Debian: nodejs and npm)
 	@for program in node npm; do \
 		command -v $$program > /dev/null || { \
 			echo "$$program is missing. Debian: apt-get install nodejs npm" >&2; \
