@@ -58,7 +58,7 @@ test-browser: install ## Run the browser tests (Debian: chromium and chromium-dr
 test-install: install ## Install from an index of a later day, with the oldest pip
 	$(PY) -m pytest -m install $(ARGS)
 
-test-javascript: install ## Hold the validators of front ends to the server (Debian: nodejs and npm)
+test-javascript: install ## Hold clients and validators of front ends to the server (Debian: nodejs and npm)
 	@for program in node npm; do \
 		command -v $$program > /dev/null || { \
 			echo "$$program is missing. Debian: apt-get install nodejs npm" >&2; \

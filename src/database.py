@@ -179,6 +179,11 @@ async def get_session(request: Request) -> AsyncIterator[DatabaseSession]:
     """The request's session: one transaction, committed before the response is sent.
 
     An error in the endpoint rolls it back. No connection is held until the first statement.
+
+    Raises:
+        ConflictError: it collides with another transaction, or contradicts what is stored.
+        OverloadedError: no connection came free in time.
+        DatabaseUnavailableError: none could be opened.
     """
     async with request.app.state.database.sessions() as session:
         yield session
@@ -189,6 +194,9 @@ async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
     """The request's transaction for compiled statements, committed before the response is sent.
 
     A request has this or a session, never both.
+
+    Raises:
+        ConflictError: it collides with another transaction, or contradicts what is stored.
     """
     async with Transaction(request.app.state.database.writes) as transaction:
         yield transaction

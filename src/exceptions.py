@@ -1,20 +1,22 @@
 """Domain errors with stable codes; src.http.problems is how they are answered."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from src.validation.invalid_values import InvalidValue
+from src.validation.invalid_values import FieldError, InvalidValue
 
 
 class AppError(Exception):
     """A failure with a meaning: subclasses set status, code and title.
 
-    `detail` says what is wrong this time, `headers` and `fields` are added to the answer.
+    `detail` says what is wrong this time, `headers` and `fields` are added to the answer. `members`
+    are the types of those fields that it always has.
     """
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
     title: ClassVar[str] = "Bad request"
+    members: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,
@@ -45,6 +47,14 @@ class NotFoundError(AppError):
     title = "Not found"
 
 
+class MethodNotAllowedError(AppError):
+    """A method that this resource lacks (RFC 9110, section 15.5.6)."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "This resource does not know that method"
+
+
 class ConflictError(AppError):
     """The request contradicts what is stored.
 
@@ -71,6 +81,14 @@ class PreconditionFailedError(AppError):
     title = "The resource has changed since you read it"
 
 
+class ContentTooLargeError(AppError):
+    """A body that is longer than the route takes (RFC 9110, section 15.5.14)."""
+
+    status = 413
+    code = "content_too_large"
+    title = "The request body is too large"
+
+
 class UnsupportedMediaTypeError(AppError):
     """A body that is not JSON, or is compressed (RFC 9110, section 15.5.16)."""
 
@@ -85,6 +103,7 @@ class InvalidInputError(AppError):
     status = 422
     code = "validation_error"
     title = "The request is not valid"
+    members: ClassVar[Mapping[str, Any]] = {"errors": list[FieldError]}
 
     def __init__(self, detail: str | None = None, errors: Sequence[InvalidValue] = ()) -> None:
         super().__init__(detail)

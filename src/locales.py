@@ -1,12 +1,13 @@
 """The languages of mails, pages and errors."""
 
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
 from starlette.types import Scope
+from typing_extensions import TypeAliasType
 
-Locale: TypeAlias = Literal["en", "ru"]
+Locale = TypeAliasType("Locale", Literal["en", "ru"])
 DEFAULT_LOCALE: Locale = "en"
-LOCALES: tuple[Locale, ...] = get_args(Locale)
+LOCALES: tuple[Locale, ...] = get_args(Locale.__value__)
 MAX_HEADER_LENGTH = 500
 
 

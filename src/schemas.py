@@ -102,7 +102,10 @@ class Input(BaseModel):
 
 
 def left_out() -> Any:
-    """The default of a field of a PATCH: left out, it stays as it is. Null is not a value."""
+    """The default of a field that may be left out, but not be null.
+
+    In a PATCH, what is left out stays as it is.
+    """
     return Field(default_factory=lambda: None)
 
 

@@ -26,7 +26,7 @@ from src.jobs.worker import Worker
 from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app
 from src.sql import embedded_postgres
-from tests.support import Account, Accounts, FrozenClock, Inbox, job_context
+from tests.support import Account, Accounts, FrozenClock, Inbox, job_context, require_declared
 
 # How the test processes learn what the first one made.
 SERVER_URL, TEMPLATE = "PLAZA_TEST_SERVER_URL", "PLAZA_TEST_TEMPLATE"
@@ -164,7 +164,10 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://plaza.test", cookies=no_cookies
+        transport=transport,
+        base_url="http://plaza.test",
+        cookies=no_cookies,
+        event_hooks={"response": [require_declared]},
     ) as client:
         yield client
 

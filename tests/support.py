@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -27,6 +30,7 @@ from src.ids import uuid7
 from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox, StoredMail
+from src.main import create_app
 from src.users.models import User
 
 PASSWORD = "correct horse battery"
@@ -56,6 +60,50 @@ def problem_of(response: httpx.Response, status: int, code: str) -> dict[str, An
     assert body["instance"].startswith("/")
     assert body["request_id"] == response.headers["x-request-id"]
     return body
+
+
+def resolved(document: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a part of the document is or refers to."""
+    for name in node.get("$ref", "#").split("/")[1:]:
+        document = document[name]
+    return document if "$ref" in node else node
+
+
+def codes_of(document: Mapping[str, Any], operation: Mapping[str, Any]) -> set[tuple[int, str]]:
+    """The statuses and codes of the problems that an operation of the document lists."""
+    return {
+        (int(status), resolved(document, ref)["allOf"][1]["properties"]["code"]["const"])
+        for status, answer in operation["responses"].items()
+        if status >= "4"
+        for body in resolved(document, answer)["content"].values()
+        for ref in body["schema"].get("oneOf", [body["schema"]])
+    }
+
+
+@cache
+def declared_codes() -> list[tuple[re.Pattern[str], dict[str, set[tuple[int, str]]]]]:
+    """By path and method, those of every operation; what has no parameters comes first."""
+    with TemporaryDirectory() as data_dir:
+        settings = Settings(_env_file=None, environment="test", data_dir=Path(data_dir))
+        document = create_app(settings).openapi()
+    paths = sorted(document["paths"].items(), key=lambda item: item[0].count("{"))
+    return [
+        (
+            re.compile(re.sub(r"\{\w+\}", "[^/]+", path)),
+            {method.upper(): codes_of(document, one) for method, one in operations.items()},
+        )
+        for path, operations in paths
+    ]
+
+
+async def require_declared(answer: httpx.Response) -> None:
+    """An error of an operation is one of those that the document lists for it."""
+    path, method = answer.request.url.path.rstrip("/"), answer.request.method
+    by_method = next((found for one, found in declared_codes() if one.fullmatch(path)), {})
+    if answer.is_error and method in by_method:
+        await answer.aread()
+        found = answer.status_code, answer.json()["code"]
+        assert found in by_method[method], f"{method} {path} does not list {found}"
 
 
 class FrozenClock(Clock):
@@ -176,7 +224,12 @@ async def talking_to(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that is started already, or needs no start."""
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as client:
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url=base_url,
+        headers=headers,
+        event_hooks={"response": [require_declared]},
+    ) as client:
         yield client
 
 

@@ -7,7 +7,9 @@ that has them, and hold only while the user has it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal
+
+from typing_extensions import TypeAliasType
 
 PERMISSIONS: Mapping[str, str] = {
     "users:manage": "Manage users, their roles and sessions",
@@ -28,7 +30,7 @@ CLIENT_SCOPES: Mapping[str, str] = {
     "tokens:introspect": "Ask whose a token is and whether it is valid",
 }
 
-Role: TypeAlias = Literal["admin", "moderator"]
+Role = TypeAliasType("Role", Literal["admin", "moderator"])
 ADMIN: Role = "admin"
 ROLES: Mapping[str, frozenset[str]] = {
     ADMIN: frozenset(PERMISSIONS),

@@ -47,6 +47,7 @@ class Authenticator(Protocol):
 
         Raises:
             InvalidTokenError: the token is not ours, has ended, or its session or user has.
+            OverloadedError, DatabaseUnavailableError: nobody can say now.
         """
 
 
@@ -74,7 +75,8 @@ class InvalidTokenError(_BearerError):
     """The token is malformed, expired, revoked or meant for something else."""
 
     status = 401
-    code = error = "invalid_token"
+    code = "invalid_access_token"
+    error = "invalid_token"
     title = "The access token is not valid"
 
     def __init__(self) -> None:
@@ -85,7 +87,8 @@ class InvalidRequestError(_BearerError):
     """The token came in more than one way, or where it may be logged (RFC 6750, section 3.1)."""
 
     status = 400
-    code = error = "invalid_request"
+    code = "malformed_credentials"
+    error = "invalid_request"
     title = "The credentials are not given as they should be"
 
 
@@ -145,6 +148,7 @@ async def optional_principal(
 
     Raises:
         RateLimitedError: the caller's account sends too many requests.
+        InvalidTokenError, OverloadedError, DatabaseUnavailableError: as `Authenticator` does.
     """
     if token is None:
         return None

@@ -3,4 +3,7 @@
 from src.account import router
 from src.features import Feature
 
-FEATURE = Feature(routers=[router.router])
+FEATURE = Feature(
+    routers=[router.router],
+    tags={"account": "Your own password, address, second factor and data."},
+)

@@ -14,8 +14,8 @@ router = APIRouter(prefix="/users/me", tags=["account"])
 
 
 @router.get("/export", response_model=dict[str, list[dict[str, Any]]])
-async def export(me: AccountReader, exports: ExportServiceDep) -> Response:
-    """Everything that is held about you, as one document; if it breaks off, it is not valid JSON.
+async def export_account(me: AccountReader, exports: ExportServiceDep) -> Response:
+    """Get everything that is held about you. If the document breaks off, it is not valid JSON.
 
     `left_out` names the sections that your token may not read: it lacks `missing_scope`. You
     are told by mail that it was downloaded.
@@ -29,8 +29,11 @@ async def export(me: AccountReader, exports: ExportServiceDep) -> Response:
 
 
 @router.delete("", status_code=204, response_class=Response)
-async def delete(
+async def delete_me(
     me: AccountWriter, data: AccountDelete, if_match: IfMatchDep, deletions: DeletionServiceDep
 ) -> None:
-    """Delete your account and all that belongs to it, for ever."""
+    """Delete your account and all that belongs to it, for ever.
+
+    `If-Match` guards against a change made meanwhile.
+    """
     await deletions.delete(me, data.current_password, if_match)

@@ -3,4 +3,7 @@
 from src.administration import router
 from src.features import Feature
 
-FEATURE = Feature(routers=[router.router])
+FEATURE = Feature(
+    routers=[router.router],
+    tags={"administration": "For those who manage users or read the audit log."},
+)

@@ -31,7 +31,7 @@ router = APIRouter(tags=["administration"])
 async def list_users_(
     request: Request, which: Annotated[UserFilter, Query()], _: UserManager, reads: ReadsDep
 ) -> Response:
-    """Users, newest first."""
+    """List users, newest first. Of several filters, all have to fit."""
     return page_response(request, which, await list_users(reads, which))
 
 
@@ -44,16 +44,16 @@ async def update_user(
     if_match: IfMatchDep,
     administration: AdministrationServiceDep,
 ) -> Response:
-    """Disable or enable a user, or set his roles; the last administrator stays."""
+    """Disable or enable a user, or set their roles. The last administrator stays."""
     user = await administration.update(admin.user_id, user_id, changes, if_match)
     return versioned(request, MANAGED.of_entity(user))
 
 
 @router.post("/users/{user:other}/sessions/end", status_code=204, response_class=Response)
-async def end_sessions(
+async def end_user_sessions(
     user_id: UserId, admin: UserManager, administration: AdministrationServiceDep
 ) -> None:
-    """End every session of a user."""
+    """End every session of a user. Their personal access tokens end as well."""
     await administration.end_sessions(admin.user_id, user_id)
 
 
@@ -61,21 +61,21 @@ async def end_sessions(
 async def force_password_reset(
     user_id: UserId, admin: UserManager, administration: AdministrationServiceDep
 ) -> None:
-    """Make a password useless, sign its owner out and mail him a link to set another."""
+    """Make a password useless and sign its owner out. They are mailed a link to set another."""
     await administration.force_password_reset(admin.user_id, user_id)
 
 
 @router.delete("/users/{user:other}/mfa", status_code=204, response_class=Response)
-async def remove_second_factor(
+async def remove_user_mfa(
     user_id: UserId, admin: UserManager, administration: AdministrationServiceDep
 ) -> None:
-    """Remove the second factor of a user who has lost it."""
+    """Remove the second factor of a user who has lost it. They are told by mail."""
     await administration.remove_second_factor(admin.user_id, user_id)
 
 
 @router.get("/audit-log", response_model=Page[AuditEntryRead])
-async def read_audit_log(
+async def list_audit_entries(
     request: Request, which: Annotated[AuditFilter, Query()], _: AuditReader, reads: ReadsDep
 ) -> Response:
-    """Who did what to whom, newest first."""
+    """List who did what to whom, newest first. Of several filters, all have to fit."""
     return page_response(request, which, await list_audit_log(reads, which))

@@ -61,7 +61,7 @@ class AuditEntryRead(Output):
 
     id: UUID
     at: datetime
-    action: str
+    action: Annotated[str, Field(examples=["sign_in.failed"])]
     actor_id: UUID | None
     user_id: UUID | None
     address: str | None

@@ -1,6 +1,9 @@
 """Errors of accounts, and those of the token endpoint with RFC 6749's fields."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from src.exceptions import AppError, ConflictError, OverloadedError
 
@@ -146,7 +149,8 @@ class ClientNotAllowedError(TokenError):
     """The client is known, but this is not for it."""
 
     status = 403
-    code = error = "unauthorized_client"
+    code = "client_not_allowed"
+    error = "unauthorized_client"
     title = "The client may not do this"
 
 
@@ -170,6 +174,10 @@ class MfaRequiredError(TokenError):
 
     code = error = "mfa_required"
     title = "Send a code of your authenticator app"
+    members: ClassVar[Mapping[str, Any]] = {
+        "mfa_token": Annotated[str, Field(description="For the second step")],
+        "expires_in": Annotated[int, Field(description="The seconds for which it holds")],
+    }
 
     def __init__(self, mfa_token: str, expires_in: int) -> None:
         super().__init__()

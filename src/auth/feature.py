@@ -23,6 +23,7 @@ FEATURE = Feature(
         oauth_router,
     ],
     pages=[pages.router, well_known_router],
+    tags={"auth": "Registering, signing in and out, sessions and tokens (OAuth 2.0)."},
     tasks=[*tasks.TASKS, *password_tasks.TASKS],
     schedules=tasks.SCHEDULES,
     personal_data=personal_data.PERSONAL_DATA,

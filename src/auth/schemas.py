@@ -104,14 +104,23 @@ class AccountNamed(Input):
         return self.email or self.username
 
 
+AccessToken = Annotated[str, Field(examples=["an access token"])]
+ExpiresIn = Annotated[
+    int, Field(description="Seconds until the access token expires", examples=[600])
+]
+GrantedScope = Annotated[
+    str, Field(description="Scopes separated by spaces", examples=["profile:read posts:read"])
+]
+
+
 class TokenRead(Output):
     """A successful token response (RFC 6749, section 5.1)."""
 
-    access_token: str
+    access_token: AccessToken
     token_type: Literal["bearer"] = "bearer"
-    expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
-    refresh_token: str
-    scope: str
+    expires_in: ExpiresIn
+    refresh_token: Annotated[str, Field(examples=["a refresh token"])]
+    scope: GrantedScope
 
 
 class SessionTokenRead(TokenRead):

@@ -46,14 +46,14 @@ def _older_revisions() -> frozenset[str]:
 
 
 @router.get("/live", response_model=Health)
-async def live() -> DocumentResponse:
-    """The process answers; nothing else is looked at."""
+async def check_liveness() -> DocumentResponse:
+    """Find out whether the process answers. Nothing else is looked at."""
     return DocumentResponse({"status": "ok"})
 
 
 @router.get("/ready", response_model=Health)
-async def ready(reads: ReadsDep) -> DocumentResponse:
-    """The database answers and is migrated.
+async def check_readiness(reads: ReadsDep) -> DocumentResponse:
+    """Find out whether the database answers and is migrated.
 
     A revision that this code does not know is a newer release's, which older processes can serve.
     """

@@ -23,16 +23,18 @@ from src.addresses.public_path import path_of
 from src.exceptions import (
     AppError,
     ConflictError,
+    ContentTooLargeError,
     DatabaseUnavailableError,
     InternalError,
     InvalidInputError,
     MalformedRequestError,
+    MethodNotAllowedError,
     NotFoundError,
     OverloadedError,
     UnsupportedMediaTypeError,
 )
 from src.locales import DEFAULT_LOCALE, Locale, locale_of
-from src.validation.invalid_values import InvalidValue, translated
+from src.validation.invalid_values import FieldError, InvalidValue, translated
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +50,14 @@ _OAUTH_ERRORS = {
 }
 
 _BY_STATUS = {
-    400: (MalformedRequestError.code, MalformedRequestError.title),
-    404: (NotFoundError.code, NotFoundError.title),
-    405: ("method_not_allowed", "This resource does not know that method"),
-    413: ("content_too_large", "The request body is too large"),
-    500: (InternalError.code, InternalError.title),
+    kind.status: kind
+    for kind in (
+        MalformedRequestError,
+        NotFoundError,
+        MethodNotAllowedError,
+        ContentTooLargeError,
+        InternalError,
+    )
 }
 
 
@@ -100,8 +105,7 @@ def problem(
 
 def answer_with(status: int, scope: Scope) -> Response:
     """The problem document of a status that says it all."""
-    request_id, path = scope["state"]["request_id"], _printable(path_of(scope))
-    return problem(request_id, path, status, *_BY_STATUS[status], locale=locale_of(scope))
+    return answer_to(_BY_STATUS[status](), scope)
 
 
 def content_encoded(scope: Scope) -> Response:
@@ -116,7 +120,7 @@ def answer_to(error: AppError, scope: Scope) -> Response:
     """The problem document of an error, in the language of the request."""
     locale = locale_of(scope)
     fields = error.fields
-    if isinstance(error, InvalidInputError) and error.errors:
+    if isinstance(error, InvalidInputError):
         fields = fields | {"errors": [_told(value, locale) for value in error.errors]}
     return problem(
         scope["state"]["request_id"],
@@ -131,7 +135,7 @@ def answer_to(error: AppError, scope: Scope) -> Response:
     )
 
 
-def _told(value: InvalidValue, locale: Locale) -> dict[str, object]:
+def _told(value: InvalidValue, locale: Locale) -> FieldError:
     return {
         "loc": [_printable(part) if isinstance(part, str) else part for part in value.loc],
         "msg": value.message(locale),
@@ -152,13 +156,14 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_known_methods(request)))
-    code, title = _BY_STATUS.get(status, (status.name.lower(), status.phrase))
+    if known := _BY_STATUS.get(status):
+        return _respond(request, known(headers=headers))
     return problem(
         request.state.request_id,
         _printable(path_of(request.scope)),
         status,
-        code,
-        title,
+        status.name.lower(),
+        status.phrase,
         headers=headers,
         locale=locale_of(request.scope),
     )

@@ -21,25 +21,25 @@ router = APIRouter(prefix="/users/me/tokens", tags=["personal tokens"])
 
 
 @router.get("", response_model=Page[PersonalTokenRead])
-async def list_(
+async def list_personal_tokens(
     request: Request,
     which: PageDep,
     me: AccountReader,
     reads: ReadsDep,
 ) -> Response:
-    """One's own tokens, newest first."""
+    """List your personal access tokens, newest first. An expired one is kept for 30 days."""
     return page_response(request, which, await own_tokens.page(reads, which, user_id=me.user_id))
 
 
 # No Idempotency-Key: the answer holds the token, which is stored nowhere.
 @router.post("", status_code=201, response_model=PersonalTokenCreated, dependencies=[MAY_SEND_MAIL])
-async def create(
+async def create_personal_token(
     request: Request,
     me: AccountWriter,
     data: PersonalTokenCreate,
     tokens: PersonalTokenServiceDep,
 ) -> Response:
-    """Make a token for a program; its text is shown this once."""
+    """Make a token for a program. Its text is shown this once."""
     token, text = await tokens.create(me, data)
     document = PERSONAL_TOKEN.of_entity(token) | {"token": text}
     headers = {
@@ -50,12 +50,14 @@ async def create(
 
 
 @router.get("/{token_id}", response_model=PersonalTokenRead)
-async def read(token_id: Id, me: AccountReader, reads: ReadsDep) -> Response:
-    """One of one's own tokens."""
+async def get_personal_token(token_id: Id, me: AccountReader, reads: ReadsDep) -> Response:
+    """Get one of your personal access tokens. Its text is not shown again."""
     return DocumentResponse(await own_token.one(reads, user_id=me.user_id, token_id=token_id))
 
 
 @router.delete("/{token_id}", status_code=204, response_class=Response)
-async def delete(token_id: Id, me: AccountWriter, tokens: PersonalTokenServiceDep) -> None:
-    """Delete one of one's own tokens; it is dead at the next request."""
+async def delete_personal_token(
+    token_id: Id, me: AccountWriter, tokens: PersonalTokenServiceDep
+) -> None:
+    """Delete one of your personal access tokens. It is dead at the next request."""
     await tokens.delete(me.user_id, token_id)

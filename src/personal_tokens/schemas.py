@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
 
 from src.access.permissions import SCOPES
 from src.auth.schemas import Password
@@ -21,11 +22,14 @@ def _known(scope: str) -> str:
     return scope
 
 
-Scope = Annotated[
-    str,
-    Field(max_length=64, examples=["posts:read"], json_schema_extra={"enum": list(SCOPES)}),
-    AfterValidator(_known),
-]
+Scope = TypeAliasType(
+    "Scope",
+    Annotated[
+        str,
+        Field(max_length=64, examples=["posts:read"], json_schema_extra={"enum": list(SCOPES)}),
+        AfterValidator(_known),
+    ],
+)
 TokenName = Annotated[str, Text(80), Field(examples=["Backup script"])]
 
 
@@ -55,7 +59,7 @@ class PersonalTokenRead(Output):
 
     id: UUID
     name: str
-    scopes: list[str]
+    scopes: Annotated[list[str], Field(examples=[["posts:read"]])]
     created_at: datetime
     expires_at: datetime
     last_used_at: Annotated[datetime | None, Field(description="Exact to a minute")]
@@ -64,4 +68,4 @@ class PersonalTokenRead(Output):
 class PersonalTokenCreated(PersonalTokenRead):
     """A new token with its text, which is shown this once."""
 
-    token: str
+    token: Annotated[str, Field(examples=["plaza_pat_…"])]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import literal_column, or_
 
 from src.posts.models import Post
-from src.posts.schemas import MAX_PAGE_TEXT, ListedStatus, PostFilter, PostRead, PostSummary
+from src.posts.schemas import MAX_PAGE_TEXT, PostFilter, PostRead, PostStatusFilter, PostSummary
 from src.posts.slugs import slug_to_find
 from src.schemas import CANONICAL_UUID
 from src.sql.listing import Listed, Listing
@@ -79,7 +79,7 @@ _LISTS = {
         # A tag may be on few posts or on most, and the best plan is not the same.
         replan={"tags"},
     )
-    for status in get_args(ListedStatus)
+    for status in get_args(PostStatusFilter.__value__)
     for fields, shape in SHAPES.items()
 }
 

@@ -29,13 +29,13 @@ router = APIRouter(prefix="/posts", tags=["posts"])
 
 
 @router.get("", response_model=Page[PostListItem])
-async def list_(
+async def list_posts_(
     request: Request,
     which: Annotated[PostFilter, Query()],
     viewer: OptionalPrincipal,
     reads: ReadsDep,
 ) -> Response:
-    """Published posts, newest first; one's own with `status=draft`, or with `any` all of them."""
+    """List published posts, newest first. Any other `status` lists your own."""
     if which.status != "published":
         viewer = require(viewer, "posts:read")
     listed = await list_posts(reads, which, viewer.user_id if viewer else None)
@@ -43,7 +43,7 @@ async def list_(
 
 
 @router.post("", status_code=201, response_model=PostRead, max_body_size=MAX_POST_BYTES)
-async def create(
+async def create_post_(
     request: Request,
     writer: PostWriter,
     data: PostCreate,
@@ -51,7 +51,7 @@ async def create(
     clock: ClockDep,
     idempotency: IdempotencyDep,
 ) -> Response:
-    """Write a post: a draft, or published at once."""
+    """Write a post. It is a draft unless `status` says otherwise."""
     if idempotency.kept:
         return idempotency.kept
     # Before the transaction begins: a long text must not hold a connection while it waits.
@@ -65,10 +65,10 @@ async def create(
 
 
 @router.get("/{post_id}", response_model=PostRead)
-async def read(
+async def get_post(
     request: Request, post_id: PostKey, viewer: OptionalPrincipal, reads: ReadsDep
 ) -> Response:
-    """A published post, or one's own draft."""
+    """Get a published post, or your own draft. The id names it as well as the slug."""
     reader_id = viewer.user_id if viewer and "posts:read" in viewer.scopes else None
     post = await read_post(reads, post_id, reader_id)
     if post is None:
@@ -77,7 +77,7 @@ async def read(
 
 
 @router.patch("/{post_id}", response_model=PostRead, max_body_size=MAX_POST_BYTES)
-async def update(
+async def update_post(
     request: Request,
     post_id: PostKey,
     writer: PostEditor,
@@ -85,14 +85,14 @@ async def update(
     if_match: IfMatchDep,
     posts: PostServiceDep,
 ) -> Response:
-    """Change one's own post; `If-Match` guards against a change made meanwhile."""
+    """Change your own post. `If-Match` guards against a change made meanwhile."""
     post = await posts.update(writer.user_id, post_id, changes, if_match)
     return versioned(request, FULL.of_entity(post, author=writer.user))
 
 
 @router.delete("/{post_id}", status_code=204, response_class=Response)
-async def delete(
+async def delete_post(
     post_id: PostKey, writer: PostWriter, if_match: IfMatchDep, posts: PostServiceDep
 ) -> None:
-    """Put one's own post into the trash."""
+    """Put your own post into the trash. `If-Match` guards against a change made meanwhile."""
     await posts.delete(writer.user_id, post_id, if_match)

@@ -1,10 +1,11 @@
 """What travels about posts."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import TypeAliasType
 
 from src.pagination import PageQuery
 from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
@@ -17,9 +18,9 @@ MAX_POST_BYTES = 1024 * 1024  # in JSON: the longest text takes it when its lett
 MAX_FULL_TEXTS = 20
 MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 
-Status: TypeAlias = Literal["draft", "published"]
-
-ListedStatus: TypeAlias = Literal["published", "draft", "any"]
+PostStatus = TypeAliasType("PostStatus", Literal["draft", "published"])
+PostStatusFilter = TypeAliasType("PostStatusFilter", Literal["draft", "published", "any"])
+PostFields = TypeAliasType("PostFields", Literal["summary", "full"])
 
 Title = Annotated[str, Text(200), Field(examples=["My first post"])]
 Summary = Annotated[str, Text(500, lines=True, empty=True), Field(examples=["A few words"])]
@@ -62,7 +63,7 @@ class PostCreate(Input):
     body: Body
     summary: Summary = ""
     tags: Annotated[Tags, Field(default_factory=list)]
-    status: Annotated[Status, Field(examples=["published"])] = "draft"
+    status: Annotated[PostStatus, Field(examples=["published"])] = "draft"
 
 
 class PostUpdate(Input):
@@ -72,7 +73,7 @@ class PostUpdate(Input):
     body: Body = left_out()
     summary: Summary = left_out()
     tags: Tags = left_out()
-    status: Status = left_out()
+    status: PostStatus = left_out()
 
 
 class PostFilter(PageQuery):
@@ -80,10 +81,10 @@ class PostFilter(PageQuery):
 
     author: Username | None = None
     tag: Tag | None = None
-    status: ListedStatus = "published"
+    status: PostStatusFilter = "published"
     published_after: Timestamp | None = None
     published_before: Timestamp | None = None
-    fields: Literal["summary", "full"] = "summary"
+    fields: PostFields = "summary"
 
     @model_validator(mode="after")
     def _bound_full_texts(self) -> Self:
@@ -108,11 +109,11 @@ class PostSummary(Output):
     """
 
     id: UUID
-    slug: str
+    slug: Annotated[str, Field(examples=["my-first-post"])]
     title: str
     summary: str
-    status: Status
-    tags: list[str]
+    status: PostStatus
+    tags: Annotated[list[str], Field(examples=[["boats"]])]
     author: PostAuthor
     version: int
     created_at: datetime
@@ -129,17 +130,11 @@ class PostRead(PostSummary):
     """A post with its Markdown and the HTML rendered from it, sanitised."""
 
     body: str
-    body_html: str
-
-
-def _text_may_be_missing(schema: dict[str, Any]) -> None:
-    schema["required"] = [name for name in schema["required"] if name not in {"body", "body_html"}]
+    body_html: Annotated[str, Field(examples=["<p>Some <em>Markdown</em>.</p>"])]
 
 
 class PostListItem(PostSummary):
     """With `fields=full`, also the text."""
 
-    model_config = ConfigDict(json_schema_extra=_text_may_be_missing)
-
-    body: str | None = None
-    body_html: str | None = None
+    body: str = left_out()
+    body_html: str = left_out()

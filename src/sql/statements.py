@@ -50,7 +50,12 @@ class Runner(Protocol):
     async def fetch(
         self, sql: str, arguments: list[object], *, replan: bool = False
     ) -> list[asyncpg.Record]:
-        """Run it."""
+        """Run it.
+
+        Raises:
+            OverloadedError: no connection came free in time.
+            DatabaseUnavailableError: none could be opened.
+        """
 
 
 class Compiled:

@@ -19,7 +19,7 @@ from src.users.schemas import (
     MAX_PROFILE_BYTES,
     ManagedUser,
     Username,
-    UsernameRead,
+    UsernameAvailability,
     UserProfile,
     UserRead,
     UserUpdate,
@@ -31,8 +31,8 @@ router = APIRouter(tags=["users"])
 _username: TypeAdapter[str] = TypeAdapter(Username)
 
 
-@router.get("/usernames/{username}", response_model=UsernameRead)
-async def read_username(
+@router.get("/usernames/{username}", response_model=UsernameAvailability)
+async def check_username(
     request: Request,
     username: Annotated[str, Path(max_length=200, examples=["ann"])],
     reads: ReadsDep,
@@ -40,9 +40,9 @@ async def read_username(
     clock: ClockDep,
     peer: PeerDep,
 ) -> Response:
-    """Whether a username can be taken now, for forms.
+    """Find out whether a username can be taken now, for forms.
 
-    A registration holds none before it is confirmed: `requested_username` of one's own account says
+    A registration holds none before it is confirmed: `requested_username` of your own account says
     whether somebody was faster.
     """
     await count_lookup(request.scope, peer.network)
@@ -58,8 +58,8 @@ async def read_username(
 
 
 @router.get("/users/me", response_model=UserRead)
-async def read_me(request: Request, me: ProfileReader) -> Response:
-    """One's own account."""
+async def get_me(request: Request, me: ProfileReader) -> Response:
+    """Get your own account. What signing in with `include=user` answers is the same."""
     return versioned(request, me.user)
 
 
@@ -71,14 +71,14 @@ async def update_me(
     if_match: IfMatchDep,
     users: UserServiceDep,
 ) -> Response:
-    """Change one's own profile; `If-Match` guards against a change made meanwhile."""
+    """Change your own profile. `If-Match` guards against a change made meanwhile."""
     user = await users.update(me.user_id, changes, if_match)
     return versioned(request, service.ACCOUNT.of_entity(user))
 
 
 # One operation, since one path has no two: a username is too short to be an id.
 @router.get("/users/{user}", response_model=UserProfile | ManagedUser)
-async def read_user(
+async def get_user(
     request: Request,
     user: Annotated[
         str, Path(max_length=64, description="The username, or the id", examples=["ann"])
@@ -86,7 +86,10 @@ async def read_user(
     viewer: OptionalPrincipal,
     reads: ReadsDep,
 ) -> Response:
-    """A user's public profile by his username; his account by the id, with `users:manage`."""
+    """Get a user's public profile by the username.
+
+    By the id it is the account, for those who have `users:manage`.
+    """
     if CANONICAL_UUID.fullmatch(user):
         require(viewer, "users:manage")
         account = await service.read_managed(reads, UUID(user))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
 
 from src.locales import Locale
 from src.schemas import Input, Output, Text, left_out
@@ -63,6 +64,9 @@ Email = Annotated[
 NewEmail = Annotated[Email, AfterValidator(_mailable)]
 
 
+UsernameObstacle = TypeAliasType("UsernameObstacle", Literal["taken", "reserved", "invalid"])
+
+
 class UserUpdate(Input):
     """The fields of one's own profile; those left out stay as they are."""
 
@@ -92,7 +96,7 @@ class UserRead(Output):
     display_name: str
     bio: str
     locale: Locale
-    roles: list[str]
+    roles: Annotated[list[str], Field(examples=[["moderator"]])]
     mfa_enabled: bool
     avatar_url: str | None = None
     posts_count: int
@@ -126,8 +130,8 @@ class UserProfile(Output):
     created_at: datetime
 
 
-class UsernameRead(Output):
+class UsernameAvailability(Output):
     """Whether a username can be taken, and if not, why."""
 
-    available: bool
-    reason: Literal["taken", "reserved", "invalid"] | None
+    available: Annotated[bool, Field(examples=[True])]
+    reason: UsernameObstacle | None

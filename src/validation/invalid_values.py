@@ -8,10 +8,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
+from pydantic import Field
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ErrorType
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from src.config import PROJECT_ROOT
 from src.locales import DEFAULT_LOCALE, LOCALES, Locale
@@ -68,6 +70,14 @@ _texts = {locale: _read(locale) for locale in LOCALES}
 def invalid(type: str, **parameters: str | int) -> PydanticCustomError:  # noqa: A002 - the wire's name
     """What a validator raises."""
     return PydanticCustomError(type, _texts[DEFAULT_LOCALE]["values"][type], parameters)
+
+
+class FieldError(TypedDict):
+    """What is wrong with one value, as it is told; the value itself is not repeated."""
+
+    loc: Annotated[list[str | int], Field(description="Where it is, such as body, title")]
+    msg: Annotated[str, Field(description="For people, in the language of the request")]
+    type: Annotated[str, Field(description="For programs: it never changes")]
 
 
 @dataclass(frozen=True, slots=True)

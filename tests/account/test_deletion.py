@@ -56,7 +56,7 @@ async def test_the_account_is_gone_and_its_tokens_are_dead(
     deleted = await delete_account(client, ann)
     assert (deleted.status_code, deleted.content) == (204, b"")
     for dead in (ann.access_token, phone.access_token, token["token"]):
-        assert code(await whoami(client, dead)) == (401, "invalid_token")
+        assert code(await whoami(client, dead)) == (401, "invalid_access_token")
     assert (await refresh(client, phone.refresh_token)).json()["error"] == "invalid_grant"
     assert (await sign_in(client, "ann")).content == (await sign_in(client, "nobody")).content
     assert (await client.get(f"{POSTS}/{post['id']}")).status_code == 404

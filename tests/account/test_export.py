@@ -305,7 +305,7 @@ async def test_an_account_that_is_deleted_before_anything_is_sent_is_nobodys(
 ) -> None:
     app.state.personal_data = [deletes(app, length=1), *PERSONAL_DATA]
     answer = await client.get(EXPORT, headers=ann.headers)
-    assert code(answer) == (401, "invalid_token")
+    assert code(answer) == (401, "invalid_access_token")
 
 
 async def test_mail_about_many_exports_stops_and_the_audit_log_does_not(

@@ -77,5 +77,5 @@ async def test_anybody_may_end_his_own_session(
     wide = await accounts.sign_in("ann")
     headers = await narrow(accounts, "posts:read")
     assert (await client.post(LOGOUT, headers=headers)).status_code == 204
-    assert code(await client.get("/api/v1/posts", headers=headers)) == (401, "invalid_token")
+    assert code(await client.get("/api/v1/posts", headers=headers)) == (401, "invalid_access_token")
     assert (await whoami(client, wide.access_token)).status_code == 200

@@ -172,5 +172,5 @@ async def test_entries_stay_when_the_user_goes(
     before = await entries(client, admin, user_id=ann.id)
     assert len(before) == 2
     await execute(app, delete(User).where(User.username == "ann"))
-    problem_of(await client.get(ME, headers=ann.headers), 401, "invalid_token")
+    problem_of(await client.get(ME, headers=ann.headers), 401, "invalid_access_token")
     assert await entries(client, admin, user_id=ann.id) == before

@@ -42,7 +42,7 @@ async def test_sessions_end_and_the_user_is_told(
     answer = await intervene(client, admin, ann.id, "sessions/end")
     assert (answer.status_code, answer.content) == (204, b"")
     for session in (ann, again):
-        problem_of(await whoami(client, session.access_token), 401, "invalid_token")
+        problem_of(await whoami(client, session.access_token), 401, "invalid_access_token")
         problem_of(await refresh(client, session.refresh_token), 400, "invalid_grant")
     assert (await whoami(client, admin.access_token)).status_code == 200
     [entry] = await entries(client, admin, action="sessions.ended_by_administrator")
@@ -77,7 +77,7 @@ async def test_a_forced_reset_ends_whatever_the_password_opened(
         await execute(app, insert(EmailLink).values(link | {"id": uuid7(), "purpose": purpose}))
     await force_reset(client, admin, ann.id)
     problem_of(await accounts.token("ann"), 400, "invalid_grant")
-    problem_of(await whoami(client, ann.access_token), 401, "invalid_token")
+    problem_of(await whoami(client, ann.access_token), 401, "invalid_access_token")
     problem_of(await refresh(client, ann.refresh_token), 400, "invalid_grant")
     assert await rows(app, "SELECT id FROM personal_tokens") == []
     [entry] = await entries(client, admin, user_id=ann.id, action="password.reset_forced")

@@ -341,12 +341,12 @@ async def test_a_sign_in_and_a_disabling_at_once_leave_nobody_signed_in(
         for answer in answers:
             if "access_token" in answer.json():
                 headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-                problem_of(await client.get(ME, headers=headers), 401, "invalid_token")
+                problem_of(await client.get(ME, headers=headers), 401, "invalid_access_token")
         await change(client, admin, ann.id, is_active=True)
         for answer in answers:
             if "refresh_token" in answer.json():
                 headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-                problem_of(await client.get(ME, headers=headers), 401, "invalid_token")
+                problem_of(await client.get(ME, headers=headers), 401, "invalid_access_token")
 
 
 async def test_unknown_users_are_not_found_in_the_lists(

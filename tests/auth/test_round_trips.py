@@ -23,7 +23,7 @@ from tests.auth.support import (
     rows,
     whoami,
 )
-from tests.support import PASSWORD, Accounts, FrozenClock, Inbox, talking_to
+from tests.support import PASSWORD, Accounts, FrozenClock, Inbox, resolved, talking_to
 
 WEB = "/api/v1/auth/web"
 SESSION, LOGIN = f"{WEB}/session", f"{WEB}/login"
@@ -157,7 +157,7 @@ class TestIncludedUser:
         document = (await client.get("/openapi.json")).json()
         operation = document["paths"][path]["post"]
         for body in operation["requestBody"]["content"].values():
-            assert "include" in body["schema"]["properties"]
+            assert "include" in resolved(document, body["schema"])["properties"]
         answers = operation["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
         schemas = [document["components"]["schemas"][a["$ref"].split("/")[-1]] for a in answers]
         assert ["user" in schema["properties"] for schema in schemas] == [False, True]

@@ -4,7 +4,6 @@ import re
 
 from src.config import PROJECT_ROOT
 from src.exceptions import AppError
-from src.http import problems
 from tests.support import own_errors
 
 PAGE = (PROJECT_ROOT / "docs/front-ends.md").read_text()
@@ -16,12 +15,11 @@ _OAUTH_ERROR = re.compile(r"\berror=\"([a-z_]+)\"")
 
 def answered() -> set[tuple[str, int]]:
     """Codes with their statuses."""
-    raised = {
+    return {
         (kind.code, kind.status)
         for kind in own_errors()
         if kind is not AppError and not kind.__name__.startswith("_")
     }
-    return raised | {(code, status) for status, (code, _) in problems._BY_STATUS.items()}
 
 
 def test_every_code_is_there_with_its_status_and_no_other_is() -> None:
@@ -33,6 +31,16 @@ def test_every_code_is_there_with_its_status_and_no_other_is() -> None:
     }
     abstract = {("bad_request", 400)}  # of classes that others are made from
     assert documented | abstract == answered() | abstract
+
+
+def test_a_code_means_one_thing() -> None:
+    """RFC 6749 (section 5.2) alone wants two statuses for one error."""
+    meanings: dict[str, set[tuple[int, str]]] = {}
+    for kind in own_errors():
+        if not kind.__name__.startswith("_"):
+            meanings.setdefault(kind.code, set()).add((kind.status, kind.title))
+    del meanings[AppError.code]  # that of classes that others are made from
+    assert [code for code, found in meanings.items() if len(found) > 1] == ["invalid_client"]
 
 
 def test_every_oauth_error_is_there() -> None:

@@ -64,7 +64,7 @@ async def test_a_token_in_the_query_keeps_its_own_error(
 ) -> None:
     for path in ("/api/v1/users/me", "/api/v1/posts"):
         answer = await client.get(f"{path}?access_token={root.access_token}")
-        problem_of(answer, 400, "invalid_request")
+        problem_of(answer, 400, "malformed_credentials")
 
 
 @pytest.mark.parametrize("path", OAUTH_ENDPOINTS)

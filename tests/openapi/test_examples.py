@@ -18,6 +18,11 @@ FORM = "application/x-www-form-urlencoded"
 ANN, NEW_ADDRESS = "ann@example.com", "ann.new@example.com"
 
 
+def takes_a_token(operation: dict[str, Any]) -> bool:
+    """Whether an access token means something to an operation."""
+    return any("BearerToken" in requirement for requirement in operation["security"])
+
+
 class Reader:
     """Sends what the document suggests, and fills in only what was mailed or shown to him."""
 
@@ -34,7 +39,7 @@ class Reader:
     async def send(
         self,
         operation: str,
-        status: int,
+        status: int | None = None,
         media_type: str = "application/json",
         path_values: tuple[str, ...] = (),
         **filled_in: str,
@@ -46,12 +51,13 @@ class Reader:
         body = described["requestBody"]["content"][media_type]
         url = V1 + re.sub(r"\{\w+\}", "{}", path).format(*path_values)
         headers = {"Origin": "http://plaza.test"}
-        if "security" in described:
+        if takes_a_token(described):
             headers |= self.headers
         document = body["example"] | filled_in
         content: dict[str, Any] = {"data" if media_type == FORM else "json": document}
         answer = await self._client.request(method, url, headers=headers, **content)
-        assert answer.status_code == status, f"{operation}: {answer.text}"
+        assert answer.is_success, f"{operation}: {answer.text}"
+        assert status in {None, answer.status_code}, operation
         return answer.json() if answer.content else None
 
     async def sign_in(self) -> str:
@@ -134,4 +140,7 @@ async def test_every_example_works_as_it_stands(
     await reader.send("POST /users/me/password", 204)
     await reader.send("POST /auth/password/forgot", 202)
     await reader.send("POST /auth/password/reset", 204, token=await reader.mailed(ANN))
-    assert reader.unsent == set()
+
+    reader.headers = (await accounts.sign_in("carl")).headers
+    for operation in sorted(reader.unsent):  # of any other feature: without an id in the path
+        await reader.send(operation.replace(V1, "", 1))

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from src.config import Settings
 from src.main import create_app
 from tests.openapi.test_document import operations
+from tests.support import resolved
 
 # What Python, Rust and JavaScript, with its flag `u` and without, read in one way: ASCII that
 # stands for itself, classes, quantifiers, groups, the anchors of the whole.
@@ -22,7 +23,7 @@ ALIKE = re.compile(
 EMAILS = {
     ("RegistrationCreate", "email"),
     ("EmailResend", "email"),
-    ("PasswordForgotten", "email"),
+    ("PasswordResetRequest", "email"),
     ("EmailChange", "new_email"),
 }
 # The only fields of answers that are not always there.
@@ -32,7 +33,7 @@ SOMETIMES = {
         *("scope", "client_id", "username", "token_type", "exp", "iat", "nbf"),
         *("sub", "aud", "iss", "jti", "sid", "auth_time"),
     },
-    "Problem": {"detail", "errors", "error", "error_description", "mfa_token", "expires_in"},
+    "Problem": {"detail", "error", "error_description"},
 }
 
 
@@ -58,29 +59,15 @@ def parts(node: Any) -> Iterator[dict[str, Any]]:
 
 def answers(document: dict[str, Any]) -> set[str]:
     """The schemas that answers are made of."""
-    schemas = document["components"]["schemas"]
     waiting = [operation["responses"] for _, operation in operations(document)]
     found: set[str] = set()
     while waiting:
         for part in parts(waiting.pop()):
-            name = str(part.get("$ref", "")).rpartition("/")[2]
-            if name and name not in found:
-                found.add(name)
-                waiting.append(schemas[name])
-    return found
-
-
-def test_who_needs_no_token_says_so(document: dict[str, Any]) -> None:
-    security = {name: operation.get("security") for name, operation in operations(document)}
-    for name in (
-        "GET /api/v1/posts",
-        "GET /api/v1/posts/{post_id}",
-        "GET /api/v1/users/{user}",
-        "POST /api/v1/auth/email/confirm",
-    ):
-        assert security[name] == [{"BearerToken": []}, {}], name
-    for name in ("PATCH /api/v1/posts/{post_id}", "GET /api/v1/users/me/mfa"):
-        assert {} not in (security[name] or []), name
+            if "$ref" in part and part["$ref"] not in found:
+                found.add(part["$ref"])
+                waiting.append(resolved(document, part))
+    where = "#/components/schemas/"
+    return {ref.removeprefix(where) for ref in found if ref.startswith(where)}
 
 
 def test_what_is_always_sent_is_required(document: dict[str, Any]) -> None:
@@ -91,6 +78,65 @@ def test_what_is_always_sent_is_required(document: dict[str, Any]) -> None:
         fields = schemas[name].get("properties", {}).keys()
         optional = fields - set(schemas[name].get("required", []))
         assert optional == SOMETIMES.get(name, set()), name
+
+
+def test_what_only_one_error_has_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    own = {
+        name: set(schema["allOf"][1]["required"]) - {"code"}
+        for name, schema in schemas.items()
+        if name.endswith("Problem") and name != "Problem"
+    }
+    assert len(own) > 40
+    assert {name: members for name, members in own.items() if members} == {
+        "MfaRequiredProblem": {"mfa_token", "expires_in"},
+        "ValidationProblem": {"errors"},
+    }
+
+
+def test_no_parameter_is_null(document: dict[str, Any]) -> None:
+    parameters = [
+        parameter
+        for _, operation in operations(document)
+        for parameter in operation.get("parameters", ())
+    ]
+    assert len(parameters) > 40
+    for parameter in parameters:
+        assert {"type": "null"} not in list(parts(parameter["schema"])), parameter
+
+
+def test_choices_have_names(document: dict[str, Any]) -> None:
+    named = {name: one for name, one in document["components"]["schemas"].items() if "enum" in one}
+    assert {"PostStatus", "PostStatusFilter", "Locale", "Role", "Scope", "GrantType"} <= set(named)
+    assert [one for one in parts(document) if "enum" in one and one not in named.values()] == []
+
+
+def test_headers_of_answers_are_described(document: dict[str, Any]) -> None:
+    answers = {
+        f"{name} {status}": set(resolved(document, answer)["headers"])
+        for name, operation in operations(document)
+        for status, answer in operation["responses"].items()
+    }
+    limits = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+    for name, headers in answers.items():
+        assert "X-Request-ID" in headers, name
+        assert (headers & limits == limits) != name.startswith("GET /health/"), name
+    tagged = {name.removesuffix(" 200") for name, headers in answers.items() if "ETag" in headers}
+    assert tagged == {
+        *("GET /api/v1/posts/{post_id}", "GET /api/v1/posts/{post_id} 304"),
+        *("POST /api/v1/posts 201", "PATCH /api/v1/posts/{post_id}"),
+        *("GET /api/v1/users/me", "GET /api/v1/users/me 304", "PATCH /api/v1/users/me"),
+        *("GET /api/v1/users/{user}", "GET /api/v1/users/{user} 304"),
+        "PATCH /api/v1/users/{user}",
+    }
+    for status, header in (
+        ("201", "Location"),
+        ("401", "WWW-Authenticate"),
+        ("429", "Retry-After"),
+    ):
+        assert all(header in found for name, found in answers.items() if name.endswith(status))
+    assert "Link" in answers["GET /api/v1/posts 200"]
+    assert set().union(*answers.values()) == set(document["components"]["headers"])
 
 
 def test_patterns_mean_the_same_in_every_language(document: dict[str, Any]) -> None:
@@ -148,4 +194,5 @@ def test_forms_say_which_client_front_ends_are(document: dict[str, Any]) -> None
     for name in ("token", "revoke", "introspect", "web/login"):
         operation = document["paths"][f"/api/v1/auth/{name}"]["post"]
         for body in operation["requestBody"]["content"].values():
-            assert "plaza" in body["schema"]["properties"]["client_id"]["description"], name
+            form = document["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+            assert "plaza" in form["properties"]["client_id"]["description"], name

@@ -104,7 +104,7 @@ async def test_it_ends_with_its_owner(
     token = await made(client, ann)
     assert (await whoami(client, token["token"])).status_code == 200
     await change(app, ending)
-    assert code(await whoami(client, token["token"])) == (401, "invalid_token")
+    assert code(await whoami(client, token["token"])) == (401, "invalid_access_token")
 
 
 async def test_it_ends_by_time(client: httpx.AsyncClient, ann: Account, clock: FrozenClock) -> None:
@@ -112,7 +112,7 @@ async def test_it_ends_by_time(client: httpx.AsyncClient, ann: Account, clock: F
     clock.advance(timedelta(days=1, microseconds=-1))
     assert (await whoami(client, token["token"])).status_code == 200
     clock.advance(timedelta(microseconds=1))
-    assert code(await whoami(client, token["token"])) == (401, "invalid_token")
+    assert code(await whoami(client, token["token"])) == (401, "invalid_access_token")
 
 
 async def test_it_outlives_the_session_that_made_it(
@@ -137,7 +137,7 @@ async def test_no_secret_fits_but_its_own(
         own["token"] + own["token"],
         own["token"].removeprefix(PREFIX),
     ):
-        assert code(await whoami(client, wrong)) == (401, "invalid_token"), wrong
+        assert code(await whoami(client, wrong)) == (401, "invalid_access_token"), wrong
 
 
 async def test_spare_ways_to_write_it_are_refused(client: httpx.AsyncClient, ann: Account) -> None:
@@ -149,13 +149,13 @@ async def test_spare_ways_to_write_it_are_refused(client: httpx.AsyncClient, ann
             break
     other = PREFIX + encoded.replace("-", "+").replace("_", "/")
     assert base64.b64decode(other.removeprefix(PREFIX)) == base64.urlsafe_b64decode(encoded)
-    assert code(await whoami(client, other)) == (401, "invalid_token")
+    assert code(await whoami(client, other)) == (401, "invalid_access_token")
 
 
 async def test_no_hostile_text_is_more_than_wrong(client: httpx.AsyncClient) -> None:
     for rest in HOSTILE:
         for token in (PREFIX.encode() + rest, PREFIX.upper().encode() + rest):
-            assert code(await whoami(client, token)) == (401, "invalid_token"), token[:80]
+            assert code(await whoami(client, token)) == (401, "invalid_access_token"), token[:80]
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ async def test_no_mutated_token_is_more_than_wrong(
     if mutated.decode("latin-1").strip() == token.decode():
         assert answer.status_code == 200
     else:
-        assert code(answer) == (401, "invalid_token")
+        assert code(answer) == (401, "invalid_access_token")
 
 
 async def test_its_use_is_noted_once_a_minute(

@@ -163,7 +163,7 @@ async def test_a_deleted_token_is_dead_at_once(client: httpx.AsyncClient, ann: A
     address = f"{TOKENS}/{token['id']}"
     deleted = await client.delete(address, headers=ann.headers)
     assert (deleted.status_code, deleted.content) == (204, b"")
-    assert code(await whoami(client, token["token"])) == (401, "invalid_token")
+    assert code(await whoami(client, token["token"])) == (401, "invalid_access_token")
     assert (await client.get(address, headers=ann.headers)).status_code == 404
     assert (await client.delete(address, headers=ann.headers)).status_code == 404
 
@@ -221,7 +221,7 @@ async def test_no_token_outlives_a_session_that_ended_meanwhile(
         await all_wait(app, 1)
         await connection.exec_driver_sql("UPDATE sessions SET ended_at = now()")
         await connection.exec_driver_sql("DELETE FROM personal_tokens")
-    assert code(await asking) == (401, "invalid_token")
+    assert code(await asking) == (401, "invalid_access_token")
     assert await rows(app, "SELECT id FROM personal_tokens") == []
 
 

@@ -178,7 +178,7 @@ async def test_deactivated_authors_posts_stay_readable_and_their_drafts_closed(
         await connection.exec_driver_sql("UPDATE users SET is_active = false")
     assert await titles(client) == ["still here"]
     answer = await client.get(f"{POSTS}?status=draft", headers=ann.headers)
-    problem_of(answer, 401, "invalid_token")
+    problem_of(answer, 401, "invalid_access_token")
 
 
 async def test_a_list_by_tag_is_planned_for_the_tag(

@@ -95,4 +95,4 @@ async def test_published_posts_need_no_scope_but_no_bad_token_either(
     for path in (POSTS, f"{POSTS}/{post['id']}"):
         assert (await client.get(path, headers=narrow)).status_code == 200
         answer = await client.get(path, headers={"Authorization": "Bearer nonsense"})
-        problem_of(answer, 401, "invalid_token")
+        problem_of(answer, 401, "invalid_access_token")

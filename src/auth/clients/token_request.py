@@ -4,17 +4,16 @@ Every fault in it is a 400 with an OAuth error, never a 422, so it is parsed her
 """
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request
 
 from src.auth.exceptions import InvalidTokenRequestError
-from src.auth.schemas import EXAMPLE_PASSWORD
 from src.auth.tokens.jwt import MAX_TOKEN_LENGTH
 from src.http import json_bodies
 
+FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_FIELDS = 20
 MAX_VALUE_LENGTH = 1024
 MFA_GRANT = "urn:plaza:grant-type:mfa"
@@ -23,80 +22,6 @@ PUBLIC_CLIENT_ID = "plaza"
 
 # By parameter; an access token is the only long one.
 MAX_LENGTHS = {"token": MAX_TOKEN_LENGTH}
-
-
-def form_schema(title: str, properties: dict[str, Any], *required: str) -> dict[str, Any]:
-    """A form in the OpenAPI document."""
-    schema = {"type": "object", "title": title, "properties": properties}
-    if required:
-        schema["required"] = list(required)
-    content = {"application/x-www-form-urlencoded": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-_SIGN_IN: dict[str, Any] = {
-    "username": {
-        "type": "string",
-        "description": "The e-mail address or the username",
-        "example": "ann@example.com",
-    },
-    "password": {"type": "string", "format": "password", "example": EXAMPLE_PASSWORD},
-    "mfa_token": {"type": "string", "description": "What the error mfa_required came with"},
-    "code": {
-        "type": "string",
-        "description": "Of the authenticator app, or a recovery code: with mfa_token, or at once "
-        "with the password",
-    },
-    "scope": {"type": "string", "description": "Scopes separated by spaces"},
-    "include": {
-        "type": "string",
-        "description": "user: the answer has the account as well",
-    },
-    "client_id": {
-        "type": "string",
-        "description": f"{PUBLIC_CLIENT_ID} for every front end, which may also leave it out",
-        "example": PUBLIC_CLIENT_ID,
-    },
-}
-FORM_SCHEMA = form_schema(
-    "TokenRequest",
-    {
-        "grant_type": {
-            "type": "string",
-            "enum": ["password", MFA_GRANT, "refresh_token"],
-            "example": "password",
-        },
-        **_SIGN_IN,
-        "refresh_token": {"type": "string"},
-        "client_secret": {
-            "type": "string",
-            "format": "password",
-            "description": f"Of another client than {PUBLIC_CLIENT_ID}, which has none",
-        },
-    },
-)
-_WEB_SIGN_IN: dict[str, Any] = {
-    "type": "object",
-    "title": "WebSignIn",
-    "description": "A username and a password; then, if it is asked for, mfa_token and code.",
-    "properties": {
-        "grant_type": {
-            "type": "string",
-            "enum": ["password", MFA_GRANT],
-            "example": "password",
-        },
-        **_SIGN_IN,
-    },
-}
-WEB_SIGN_IN_SCHEMA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            media_type: {"schema": _WEB_SIGN_IN}
-            for media_type in ("application/x-www-form-urlencoded", "application/json")
-        },
-    }
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +74,8 @@ async def read_token_request(request: Request) -> TokenRequest:
     Raises:
         InvalidTokenRequestError: not a form, or a parameter is repeated or malformed.
     """
-    if _media_type(request) != "application/x-www-form-urlencoded":
-        raise InvalidTokenRequestError("Send a form: application/x-www-form-urlencoded")
+    if _media_type(request) != FORM_TYPE:
+        raise InvalidTokenRequestError(f"Send a form: {FORM_TYPE}")
     parameters = _checked(await _form_fields(request))
     return TokenRequest(parameters, request.headers.get("authorization"))
 

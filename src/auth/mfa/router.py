@@ -22,8 +22,8 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.get("", response_model=MfaRead)
-async def read_mfa(me: AccountReader, reads: ReadsDep) -> Response:
-    """Whether signing in takes a second factor, and how many recovery codes are left."""
+async def get_mfa(me: AccountReader, reads: ReadsDep) -> Response:
+    """Find out whether signing in takes a second factor. The recovery codes left are counted."""
     return DocumentResponse(await read_state(reads, me.user_id), headers=NO_STORE)
 
 
@@ -33,7 +33,7 @@ async def enrol_totp(
     data: TotpEnrol,
     auth: AuthDep,
 ) -> Response:
-    """Get a secret for an authenticator app, to be confirmed; one that was not is dead."""
+    """Get a secret for an authenticator app, to be confirmed. One that was not is dead."""
     user = await auth.reauthentication.require(me.user_id, me.session_id, data.current_password)
     enrolment = await auth.second_factor.enrol(user)
     return DocumentResponse(enrolment._asdict(), headers=NO_STORE)
@@ -52,7 +52,7 @@ async def disable_totp(
     data: MfaProof,
     auth: AuthDep,
 ) -> None:
-    """Turn two-factor authentication off; the recovery codes are dead too."""
+    """Turn two-factor authentication off. The recovery codes are dead too."""
     user = await auth.reauthentication.require(me.user_id, me.session_id, data.current_password)
     await auth.second_factor.disable(user, data.code)
 
@@ -63,7 +63,7 @@ async def replace_recovery_codes(
     data: MfaProof,
     auth: AuthDep,
 ) -> Response:
-    """Get new recovery codes; the old ones are dead."""
+    """Get new recovery codes. The old ones are dead."""
     user = await auth.reauthentication.require(me.user_id, me.session_id, data.current_password)
     codes = await auth.second_factor.replace_recovery_codes(user, data.code)
     return DocumentResponse({"recovery_codes": codes}, headers=NO_STORE)

@@ -50,4 +50,4 @@ class TotpRead(Output):
 class RecoveryCodesRead(Output):
     """Each stands in for the app once. They are shown this once."""
 
-    recovery_codes: list[str]
+    recovery_codes: Annotated[list[str], Field(examples=[["k3vd-9xqm-7hpw-2fzt"]])]

@@ -1,14 +1,15 @@
 """OAuth beside the token endpoint: revocation, introspection, and what clients find out."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.openapi.models import HTTPBase
 
 from src.access.permissions import SCOPES
 from src.access.principals import TOKEN_URL
+from src.auth.clients.forms import IntrospectionForm, RevocationForm, in_document
 from src.auth.clients.service import authenticate_client, require_scope
 from src.auth.clients.token_request import (
     MFA_GRANT,
     PUBLIC_CLIENT_ID,
-    form_schema,
     read_token_request,
 )
 from src.auth.dependencies import AuthDep, AuthToolsDep
@@ -19,34 +20,19 @@ from src.database import ReadsDep
 from src.dependencies import ClockDep, SettingsDep
 from src.exceptions import NotFoundError
 from src.http.responses import NOT_KEPT, DocumentResponse
+from src.openapi.security import OPTIONAL, Scheme
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 well_known_router = APIRouter(prefix="/.well-known", tags=["auth"])
 
 KEPT_A_WHILE = {"Cache-Control": f"public, max-age={int(JWKS_MAX_AGE.total_seconds())}"}
+# Optional, since a client may have them in the form instead.
+CLIENT_CREDENTIALS = Security(Scheme("ClientCredentials", HTTPBase(scheme="basic")))
 AUTH_URL = TOKEN_URL.removesuffix("/token")
 WITH_SECRET = ["client_secret_basic", "client_secret_post"]
-TOKEN_FORM = form_schema(
-    "TokenToCheck",
-    {
-        "token": {
-            "type": "string",
-            "description": "An access token or a refresh token",
-            "example": "a token",
-        },
-        "token_type_hint": {"type": "string", "description": "Not needed"},
-        "client_id": {
-            "type": "string",
-            "description": "If not in the Authorization header; "
-            f"{PUBLIC_CLIENT_ID} for front ends, which may revoke their tokens",
-        },
-        "client_secret": {"type": "string", "format": "password"},
-    },
-    "token",
-)
 
 
-@router.post("/revoke", response_class=Response, openapi_extra=TOKEN_FORM)
+@router.post("/revoke", response_class=Response, openapi_extra=in_document(RevocationForm))
 async def revoke_token(request: Request, reads: ReadsDep, auth: AuthDep) -> Response:
     """End the session of a token of yours (RFC 7009). A token that is not valid is ignored."""
     form = await read_token_request(request)
@@ -55,11 +41,16 @@ async def revoke_token(request: Request, reads: ReadsDep, auth: AuthDep) -> Resp
     return Response(headers=NOT_KEPT)
 
 
-@router.post("/introspect", response_model=Introspection, openapi_extra=TOKEN_FORM)
+@router.post(
+    "/introspect",
+    response_model=Introspection,
+    dependencies=[CLIENT_CREDENTIALS],
+    openapi_extra=in_document(IntrospectionForm) | OPTIONAL,
+)
 async def introspect_token(
     request: Request, reads: ReadsDep, tools: AuthToolsDep
 ) -> DocumentResponse:
-    """Ask what a token is worth now (RFC 7662); for clients with the scope `tokens:introspect`."""
+    """Ask what a token is worth now (RFC 7662). For clients with the scope `tokens:introspect`."""
     form = await read_token_request(request)
     require_scope(await authenticate_client(reads, form), "tokens:introspect", form)
     token = await IntrospectionService(tools).introspect(form.required("token"))
@@ -67,16 +58,16 @@ async def introspect_token(
 
 
 @well_known_router.get("/jwks.json", response_model=JsonWebKeySet)
-async def read_keys(tools: AuthToolsDep, clock: ClockDep) -> DocumentResponse:
-    """The public keys of access tokens (RFC 7517), for those who verify them themselves."""
+async def get_json_web_keys(tools: AuthToolsDep, clock: ClockDep) -> DocumentResponse:
+    """Get the public keys of access tokens (RFC 7517). For those who verify them themselves."""
     keys = await tools.access_tokens.keys.current(clock.now())
     document = {"keys": [key.public_jwk for key in keys.by_kid.values()]}
     return DocumentResponse(document, headers=KEPT_A_WHILE)
 
 
 @well_known_router.get("/oauth-authorization-server", response_model=AuthorizationServer)
-async def read_metadata(settings: SettingsDep) -> DocumentResponse:
-    """Where this server's endpoints are, and what they support (RFC 8414)."""
+async def get_server_metadata(settings: SettingsDep) -> DocumentResponse:
+    """Find out where this server's endpoints are, and what they support (RFC 8414)."""
     base = settings.public_url
     metadata = AuthorizationServer(
         issuer=base,
@@ -101,4 +92,4 @@ async def read_metadata_of_path(path: str, settings: SettingsDep) -> DocumentRes
     """The same where clients look for an issuer with a path (RFC 8414, section 3.1)."""
     if path != settings.public_path:
         raise NotFoundError
-    return await read_metadata(settings)
+    return await get_server_metadata(settings)

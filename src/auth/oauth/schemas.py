@@ -3,8 +3,11 @@
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
-from src.schemas import Output
+from src.schemas import Output, left_out
+
+TokenKind = TypeAliasType("TokenKind", Literal["bearer", "refresh_token"])
 
 
 class Introspection(Output):
@@ -16,20 +19,20 @@ class Introspection(Output):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
-    active: bool
-    scope: str | None = None
-    client_id: str | None = None
-    username: str | None = None
-    token_type: Literal["bearer", "refresh_token"] | None = None
-    exp: int | None = None
-    iat: int | None = None
-    nbf: int | None = None
-    sub: str | None = None
-    aud: str | None = None
-    iss: str | None = None
-    jti: str | None = None
-    sid: Annotated[str | None, Field(description="The session")] = None
-    auth_time: Annotated[int | None, Field(description="When the user signed in")] = None
+    active: Annotated[bool, Field(examples=[True])]
+    scope: str = left_out()
+    client_id: str = left_out()
+    username: str = left_out()
+    token_type: TokenKind = left_out()
+    exp: int = left_out()
+    iat: int = left_out()
+    nbf: int = left_out()
+    sub: str = left_out()
+    aud: str = left_out()
+    iss: str = left_out()
+    jti: str = left_out()
+    sid: Annotated[str, Field(description="The session")] = left_out()
+    auth_time: Annotated[int, Field(description="When the user signed in")] = left_out()
 
 
 class JsonWebKey(Output):

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Response
 from src.auth.dependencies import AuthDep
 from src.auth.passwords.schemas import (
     PasswordChange,
-    PasswordForgotten,
     PasswordReset,
-    ResetRequested,
+    PasswordResetRequest,
+    ResetSent,
 )
 from src.limits.rate_limits import MAY_SEND_MAIL
 from src.users.dependencies import AccountWriter
@@ -22,10 +22,10 @@ async def change_password(caller: AccountWriter, data: PasswordChange, auth: Aut
 
 
 @router.post("/auth/password/forgot", status_code=202, dependencies=[MAY_SEND_MAIL])
-async def forgot_password(data: PasswordForgotten, auth: AuthDep) -> ResetRequested:
-    """Mail a link that sets a new password; older ones are dead. The same for unknown accounts."""
+async def request_password_reset(data: PasswordResetRequest, auth: AuthDep) -> ResetSent:
+    """Mail a link that sets a new password. Older ones are dead; the same for unknown accounts."""
     await auth.passwords.forgot(data.name)
-    return ResetRequested()
+    return ResetSent()
 
 
 @router.post("/auth/password/reset", status_code=204, response_class=Response)

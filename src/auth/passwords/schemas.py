@@ -17,11 +17,11 @@ class PasswordChange(Input):
     new_password: OtherPassword
 
 
-class PasswordForgotten(AccountNamed):
+class PasswordResetRequest(AccountNamed):
     """Whom to mail a link that sets a new password."""
 
 
-class ResetRequested(Output):
+class ResetSent(Output):
     """The same for every account."""
 
     status: Literal["reset_sent"] = "reset_sent"

@@ -8,13 +8,12 @@ from src.access.principals import OptionalPrincipal
 from src.auth.clients.service import PUBLIC_CLIENT
 from src.auth.dependencies import AuthDep
 from src.auth.registration.schemas import (
+    ConfirmationSent,
     EmailChange,
-    EmailChangeRequested,
     EmailConfirm,
     EmailResend,
     RegistrationCreate,
     RegistrationRead,
-    ResendRead,
 )
 from src.auth.schemas import SessionTokenRead
 from src.auth.sign_in.devices import get_device
@@ -80,22 +79,20 @@ async def resend_confirmation(
     data: EmailResend,
     auth: AuthDep,
     accept_language: AcceptLanguage = "en",
-) -> ResendRead:
-    """Mail a new confirmation link; older ones are dead. The same for unknown accounts.
+) -> ConfirmationSent:
+    """Mail a new confirmation link. Older ones are dead; the same for unknown accounts.
 
     An account that is confirmed already is told that by mail.
     """
     await auth.registrations.resend(data.name, preferred_locale(accept_language))
-    return ResendRead()
+    return ConfirmationSent()
 
 
 @router.post("/users/me/email", tags=["account"], status_code=202, dependencies=[MAY_SEND_MAIL])
-async def change_email(
-    caller: AccountWriter, data: EmailChange, auth: AuthDep
-) -> EmailChangeRequested:
-    """Mail a link to the new address, which is the account's once it is confirmed there.
+async def change_email(caller: AccountWriter, data: EmailChange, auth: AuthDep) -> ConfirmationSent:
+    """Change the address: a link is mailed to the new one, which confirms it.
 
     The old address is told. The answer is the same whether or not somebody has the new one.
     """
     await auth.email_changes.request(caller, data.new_email, data.current_password)
-    return EmailChangeRequested()
+    return ConfirmationSent()

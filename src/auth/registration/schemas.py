@@ -40,8 +40,8 @@ class EmailResend(AccountNamed):
     """Whom to send the confirmation again."""
 
 
-class ResendRead(Output):
-    """The same for every account."""
+class ConfirmationSent(Output):
+    """The same for every address and account."""
 
     status: Literal["confirmation_sent"] = "confirmation_sent"
 
@@ -51,9 +51,3 @@ class EmailChange(Input):
 
     new_email: Annotated[NewEmail, Field(examples=["ann.new@example.com"])]
     current_password: Password
-
-
-class EmailChangeRequested(Output):
-    """The same for every address."""
-
-    status: Literal["confirmation_sent"] = "confirmation_sent"

@@ -34,7 +34,7 @@ async def sign_out(
     auth: AuthDep,
     data: SignOut | None = None,
 ) -> None:
-    """End this session, the others, or all; their tokens are dead at the next request.
+    """End this session, the others, or all. Their tokens are dead at the next request.
 
     Without an access token, or with one that has expired, a `refresh_token` ends its own session,
     whether it was used before or not; one that is not ours ends nothing. Then there is no other
@@ -53,14 +53,14 @@ async def sign_out(
 
 
 @router.get("/sessions", response_model=Page[SessionRead])
-async def read_sessions(
+async def list_sessions_(
     request: Request,
     caller: AccountReader,
     which: PageDep,
     reads: ReadsDep,
     clock: ClockDep,
 ) -> Response:
-    """One's own sessions that have not ended, newest first."""
+    """List your sessions that have not ended, newest first. Each is a sign-in on one device."""
     listed = await living_sessions.page(
         reads,
         which,
@@ -73,5 +73,5 @@ async def read_sessions(
 
 @router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
 async def end_session(session_id: Id, caller: AccountWriter, auth: AuthDep) -> None:
-    """End one of one's own sessions; its tokens are dead at the next request."""
+    """End one of your sessions. Its tokens are dead at the next request."""
     await auth.sessions.sign_out_of(caller, session_id)

@@ -5,14 +5,17 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from src.schemas import Input, Output
+
+SignOutScope = TypeAliasType("SignOutScope", Literal["this", "others", "all"])
 
 
 class SignOut(Input):
     """Which sessions end."""
 
-    scope: Literal["this", "others", "all"] = "this"
+    scope: SignOutScope = "this"
     refresh_token: Annotated[
         str | None,
         Field(
@@ -26,8 +29,8 @@ class SessionRead(Output):
     """One's own session: a sign-in on one device."""
 
     id: UUID
-    device: str
-    address: str | None
+    device: Annotated[str, Field(examples=["Firefox on Linux"])]
+    address: Annotated[str | None, Field(examples=["192.0.2.7"])]
     client_id: str
     created_at: datetime
     last_used_at: Annotated[datetime, Field(description="When it was last refreshed")]

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.openapi.models import APIKey
 
 from src.auth.exceptions import DuplicateCookieError
 from src.config import Settings
+from src.openapi.security import Scheme
 
 # What is neither of a token (RFC 9110, section 5.6.2) nor "=": spaces, controls, quotes, and the
 # bytes of other alphabets.
@@ -114,3 +116,17 @@ def _readings(pair: bytes) -> Iterator[str]:
 
 DEVICE = Cookie("plaza_device")
 REFRESH = Cookie("plaza_refresh")
+# Among the dependencies of routes that read the second.
+REFRESH_COOKIE = Security(
+    Scheme(
+        "RefreshCookie",
+        APIKey.model_validate(
+            {
+                "in": "cookie",
+                "name": "__Host-plaza_refresh",
+                "description": "The refresh token of `POST /auth/web/login`, which no script reads."
+                " Over http, as on localhost, the name is `plaza_refresh` with the port.",
+            }
+        ),
+    )
+)

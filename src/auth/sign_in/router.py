@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
+from src.auth.clients.forms import TokenForm, in_document
 from src.auth.clients.service import authenticate_client
-from src.auth.clients.token_request import FORM_SCHEMA, read_token_request
+from src.auth.clients.token_request import read_token_request
 from src.auth.dependencies import AuthDep
 from src.auth.schemas import SessionTokenRead, TokenRead
 from src.auth.sign_in.devices import DeviceDep
@@ -13,14 +14,19 @@ from src.http.responses import NOT_KEPT, DocumentResponse
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
-@router.post("/token", response_model=TokenRead | SessionTokenRead, openapi_extra=FORM_SCHEMA)
-async def issue_token(
+@router.post(
+    "/token", response_model=TokenRead | SessionTokenRead, openapi_extra=in_document(TokenForm)
+)
+async def request_token(
     request: Request,
     reads: ReadsDep,
     device: DeviceDep,
     auth: AuthDep,
 ) -> Response:
-    """Sign in with a password and a second factor, or refresh (RFC 6749, sections 4.3 and 6)."""
+    """Sign in with a password and a second factor, or refresh (RFC 6749, sections 4.3 and 6).
+
+    `include` asks for the account as well.
+    """
     form = await read_token_request(request)
     client = await authenticate_client(reads, form)
     headers, includes_user = NOT_KEPT, form.includes_user

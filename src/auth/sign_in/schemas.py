@@ -1,23 +1,22 @@
 """What travels about sign-ins of same-site browsers."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from src.auth.schemas import AccessToken, ExpiresIn, GrantedScope
 from src.schemas import Output
 from src.users.schemas import UserRead
 
 
-class WebTokenRead(Output):
+class CookieTokenRead(Output):
     """A token response whose refresh token is in a cookie."""
 
-    access_token: str
+    access_token: AccessToken
     token_type: Literal["bearer"] = "bearer"
-    expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
-    scope: str
+    expires_in: ExpiresIn
+    scope: GrantedScope
 
 
-class WebSessionRead(WebTokenRead):
+class CookieSessionRead(CookieTokenRead):
     """The same with the account of `GET /users/me`; null if the scopes do not allow to read it."""
 
     user: UserRead | None

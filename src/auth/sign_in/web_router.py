@@ -5,18 +5,20 @@ The cookie is a credential for these routes only, and they answer only pages of 
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from src.auth.clients.forms import CookieSignIn, in_document
 from src.auth.clients.service import PUBLIC_CLIENT, public_client
-from src.auth.clients.token_request import WEB_SIGN_IN_SCHEMA, read_web_sign_in
+from src.auth.clients.token_request import read_web_sign_in
 from src.auth.dependencies import AuthDep
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
 from src.auth.schemas import TokenRead
-from src.auth.sign_in.cookies import DEVICE, REFRESH
+from src.auth.sign_in.cookies import DEVICE, REFRESH, REFRESH_COOKIE
 from src.auth.sign_in.devices import DeviceDep
 from src.auth.sign_in.origins import require_own_origin
-from src.auth.sign_in.schemas import WebSessionRead, WebTokenRead
+from src.auth.sign_in.schemas import CookieSessionRead, CookieTokenRead
 from src.config import Settings
 from src.dependencies import SettingsDep
 from src.http.responses import NOT_KEPT, DocumentResponse
+from src.openapi.security import OPTIONAL
 from src.sql.shapes import Document
 
 MAX_SIGNED_OUT = 10  # sessions at once: no browser has more cookies of ours than one
@@ -25,12 +27,14 @@ router = APIRouter(prefix="/auth/web", tags=["auth"], dependencies=[Depends(requ
 
 
 @router.post(
-    "/login", response_model=WebTokenRead | WebSessionRead, openapi_extra=WEB_SIGN_IN_SCHEMA
+    "/login",
+    response_model=CookieTokenRead | CookieSessionRead,
+    openapi_extra=in_document(CookieSignIn, "application/json"),
 )
-async def sign_in(
+async def sign_in_with_cookie(
     request: Request, settings: SettingsDep, device: DeviceDep, auth: AuthDep
 ) -> Response:
-    """Sign in with a password, and a second factor; the refresh token goes into a cookie."""
+    """Sign in with a password and a second factor. The refresh token goes into a cookie."""
     form = await read_web_sign_in(request)
     REFRESH.read(request, settings)  # what the first refresh would refuse is refused now
     included, client = form.includes_user, public_client(form)
@@ -42,9 +46,9 @@ async def sign_in(
     return response
 
 
-@router.post("/refresh", response_model=WebTokenRead)
-async def refresh(request: Request, settings: SettingsDep, auth: AuthDep) -> Response:
-    """A new access token; the cookie is renewed, the same for tabs that ask at once.
+@router.post("/refresh", response_model=CookieTokenRead, dependencies=[REFRESH_COOKIE])
+async def refresh_with_cookie(request: Request, settings: SettingsDep, auth: AuthDep) -> Response:
+    """Get a new access token. The cookie is renewed, the same for tabs that ask at once.
 
     A refusal leaves the cookie as it is: the browser may hold that of a newer sign-in by then.
     """
@@ -53,13 +57,18 @@ async def refresh(request: Request, settings: SettingsDep, auth: AuthDep) -> Res
     return _tokens_with_cookie(tokens, settings)
 
 
-@router.get("/session", response_model=WebSessionRead | None)
-async def read_session(
+@router.get(
+    "/session",
+    response_model=CookieSessionRead | None,
+    dependencies=[REFRESH_COOKIE],
+    openapi_extra=OPTIONAL,
+)
+async def get_cookie_session(
     request: Request,
     settings: SettingsDep,
     auth: AuthDep,
 ) -> Response:
-    """Who is signed in here, with a new access token as from `refresh`, or `null`."""
+    """Find out who is signed in here. The answer has a new access token, or is `null`."""
     refresh_token = REFRESH.read(request, settings) or ""
     try:
         tokens = await auth.sessions.refresh(refresh_token, None, PUBLIC_CLIENT)
@@ -68,8 +77,14 @@ async def read_session(
     return _tokens_with_cookie(tokens, settings, user=await auth.account_of(tokens))
 
 
-@router.post("/logout", status_code=204, response_class=Response)
-async def sign_out(request: Request, settings: SettingsDep, auth: AuthDep) -> Response:
+@router.post(
+    "/logout",
+    status_code=204,
+    response_class=Response,
+    dependencies=[REFRESH_COOKIE],
+    openapi_extra=OPTIONAL,
+)
+async def sign_out_with_cookie(request: Request, settings: SettingsDep, auth: AuthDep) -> Response:
     """End the session of the cookie, if there is one, and clear the cookie.
 
     Where another host of the domain has set one like it, all cookies of the domain are cleared.

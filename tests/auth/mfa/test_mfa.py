@@ -197,7 +197,7 @@ class TestEnrolment:
         thief = await accounts.sign_in("ann")
         bob = await accounts.sign_in("bob")
         await enable(client, ann, clock)
-        assert code(await whoami(client, thief.access_token)) == (401, "invalid_token")
+        assert code(await whoami(client, thief.access_token)) == (401, "invalid_access_token")
         assert code(await refresh(client, thief.refresh_token)) == (400, "invalid_grant")
         for untouched in (ann, bob):
             assert (await whoami(client, untouched.access_token)).status_code == 200

@@ -252,7 +252,7 @@ class TestMfaToken:
         self, client: httpx.AsyncClient, phone: Phone, ann: Account, app: FastAPI
     ) -> None:
         token = await mfa_token(client, "ann")
-        assert code(await whoami(client, token)) == (401, "invalid_token")
+        assert code(await whoami(client, token)) == (401, "invalid_access_token")
         assert code(await refresh(client, token)) == (400, "invalid_grant")
         linked = await client.post(CONFIRM, json={"token": token, "password": PASSWORD})
         assert code(linked) == (400, "invalid_token")

@@ -120,7 +120,7 @@ async def test_a_client_without_the_scope_may_not_ask(
     shop = await add_client(app, "profile:read", "users:manage")
     for token in (ann.access_token, "unknown"):
         answer = await client.post(INTROSPECT, data={"token": token} | shop.form)
-        assert_oauth_error(answer, 403, "unauthorized_client")
+        assert_oauth_error(answer, 403, "unauthorized_client", "client_not_allowed")
 
 
 async def test_nobody_gets_the_scope_of_clients(

@@ -88,7 +88,7 @@ async def test_a_published_key_is_no_secret_to_sign_with(
             named = header | {"alg": algorithm}
             text = f"{encode(orjson.dumps(named))}.{encode(orjson.dumps(claims))}"
             token = f"{text}.{encode(hs256(secret)(text.encode()))}"
-            assert code(await whoami(client, token)) == (401, "invalid_token")
+            assert code(await whoami(client, token)) == (401, "invalid_access_token")
 
 
 @pytest.mark.parametrize("path", [JWKS, METADATA])

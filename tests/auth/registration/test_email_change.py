@@ -109,7 +109,7 @@ async def test_the_owner_of_a_mistyped_address_gains_nothing(
         assert code(answer) == PROOF_REQUIRED
     forged = {"Authorization": f"Bearer {ann.access_token}x"}
     answer = await client.post(CONFIRM, json={"token": token}, headers=forged)
-    assert code(answer) == (401, "invalid_token")
+    assert code(answer) == (401, "invalid_access_token")
     # Acts for her, but is not she.
     program = bearer(await made(client, ann, scopes=["profile:read", "profile:write"]))
     answer = await client.post(CONFIRM, json={"token": token}, headers=program)
@@ -315,7 +315,7 @@ async def test_a_disabled_account_does_not_switch(
     token = await change_link(client, inbox, ann)
     await change(app, update(User).values(is_active=False))
     assert code(await confirm(client, token, password=PASSWORD)) == PROOF_REQUIRED
-    assert code(await confirm_as(client, token, ann)) == (401, "invalid_token")
+    assert code(await confirm_as(client, token, ann)) == (401, "invalid_access_token")
 
 
 async def test_a_confirmation_and_a_change_of_the_password_at_once(

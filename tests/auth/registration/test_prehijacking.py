@@ -264,7 +264,7 @@ class TestWithoutConfirmation:
         token = await inbox.token(VICTIM, 2)
         own_proof = {"registration_secret": secret} if proof == "secret" else {"password": OWN}
         assert (await confirm(client, token, **own_proof)).status_code == 204
-        assert code(await whoami(client, evil[0])) == (401, "invalid_token")
+        assert code(await whoami(client, evil[0])) == (401, "invalid_access_token")
         for refresh_token in (evil[1], second_refresh):
             assert code(await refresh(client, refresh_token)) == (400, "invalid_grant")
 

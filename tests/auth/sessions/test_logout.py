@@ -18,7 +18,7 @@ async def is_dead(client: httpx.AsyncClient, account: Account) -> bool:
     refreshed = await refresh(client, account.refresh_token)
     if access.status_code == refreshed.status_code == 200:
         return False
-    assert code(access) == (401, "invalid_token")
+    assert code(access) == (401, "invalid_access_token")
     assert 'error="invalid_token"' in access.headers["www-authenticate"]
     assert code(refreshed) == (400, "invalid_grant")
     return True
@@ -61,7 +61,7 @@ async def test_one_has_to_be_signed_in_to_sign_out(client: httpx.AsyncClient) ->
 async def test_signing_out_twice_is_refused(client: httpx.AsyncClient, accounts: Accounts) -> None:
     ann = await accounts.sign_in("ann")
     await client.post(LOGOUT, headers=ann.headers)
-    assert code(await client.post(LOGOUT, headers=ann.headers)) == (401, "invalid_token")
+    assert code(await client.post(LOGOUT, headers=ann.headers)) == (401, "invalid_access_token")
 
 
 async def test_an_ended_session_cannot_end_others(
@@ -70,7 +70,7 @@ async def test_an_ended_session_cannot_end_others(
     ended, living = await accounts.sign_in("ann"), await accounts.sign_in("ann")
     await client.post(LOGOUT, headers=ended.headers)
     answer = await client.post(LOGOUT, headers=ended.headers, json={"scope": "all"})
-    assert code(answer) == (401, "invalid_token")
+    assert code(answer) == (401, "invalid_access_token")
     assert not await is_dead(client, living)
 
 
@@ -152,6 +152,6 @@ class TestWithTheRefreshToken:
             answer = await client.post(LOGOUT, json=body)
             assert code(answer) == (401, "not_authenticated")
         answer = await client.post(LOGOUT, headers=ann.headers)
-        assert code(answer) == (401, "invalid_token")
+        assert code(answer) == (401, "invalid_access_token")
         assert "refresh_token" in answer.json()["detail"]
         assert (await refresh(client, ann.refresh_token)).status_code == 200

@@ -11,7 +11,7 @@ from tests.auth.support import LOGOUT, code, pair, refresh, rows, segment, whoam
 from tests.support import Account, Accounts, FrozenClock
 
 INVALID_GRANT = (400, "invalid_grant")
-INVALID_TOKEN = (401, "invalid_token")
+INVALID_TOKEN = (401, "invalid_access_token")
 GRACE = timedelta(seconds=10)
 MOMENT = timedelta(seconds=1)
 

@@ -27,7 +27,7 @@ from tests.support import PASSWORD, Account, Accounts, FrozenClock, Inbox, all_j
 
 SESSIONS = "/api/v1/auth/sessions"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-INVALID_TOKEN = (401, "invalid_token")
+INVALID_TOKEN = (401, "invalid_access_token")
 INVALID_GRANT = (400, "invalid_grant")
 MOMENT = timedelta(seconds=1)
 

@@ -122,7 +122,7 @@ async def test_a_disabled_or_deleted_user_is_out_at_the_next_request(
     ann = await accounts.sign_in("ann")
     bob = await accounts.sign_in("bob")
     await change(app, gone.where(User.username == "ann"))
-    assert code(await whoami(client, ann.access_token)) == (401, "invalid_token")
+    assert code(await whoami(client, ann.access_token)) == (401, "invalid_access_token")
     assert code(await refresh(client, ann.refresh_token)) == (400, "invalid_grant")
     assert (await whoami(client, bob.access_token)).status_code == 200
 

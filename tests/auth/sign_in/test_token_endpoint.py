@@ -149,11 +149,13 @@ async def test_only_post_is_known(client: httpx.AsyncClient) -> None:
     assert (await client.get(TOKEN, params=GOOD)).status_code == 405
 
 
-def assert_oauth_error(answer: httpx.Response, status: int, error: str) -> None:
+def assert_oauth_error(
+    answer: httpx.Response, status: int, error: str, own_code: str | None = None
+) -> None:
     """Check the members of RFC 6749 (5.2) and of RFC 9457 in one document."""
     assert answer.status_code == status, answer.text
     problem = answer.json()
-    assert problem["error"] == problem["code"] == error
+    assert (problem["error"], problem["code"]) == (error, own_code or error)
     assert isinstance(problem["error_description"], str)
     assert problem["status"] == status
     assert answer.headers["cache-control"] == "no-store"

@@ -37,7 +37,7 @@ CREDENTIALS = {"username": "ann", "password": PASSWORD}
 COOKIE = "plaza_refresh"
 INVALID_GRANT = (400, "invalid_grant")
 INVALID_REQUEST = (400, "invalid_request")
-INVALID_TOKEN = (401, "invalid_token")
+INVALID_TOKEN = (401, "invalid_access_token")
 REFUSED = (403, "origin_not_allowed")
 FOREIGN = [
     None,

@@ -25,7 +25,7 @@ async def test_the_scheme_is_known_in_any_case(client: httpx.AsyncClient, ann: A
 async def test_no_other_blank_is_taken_for_a_space(client: httpx.AsyncClient, ann: Account) -> None:
     for blank in (b"\xa0", b"\x85", b"\t", b"\x1f"):
         answer = await whoami(client, blank + ann.access_token.encode())
-        assert code(answer) == (401, "invalid_token"), blank
+        assert code(answer) == (401, "invalid_access_token"), blank
 
 
 async def test_a_token_comes_once_and_in_the_header_only(
@@ -43,7 +43,7 @@ async def test_a_token_comes_once_and_in_the_header_only(
         await client.patch(ME, params=query, json={"bio": "x"}),
     ]
     for answer in refused:
-        assert code(answer) == (400, "invalid_request")
+        assert code(answer) == (400, "malformed_credentials")
         assert 'error="invalid_request"' in answer.headers["www-authenticate"]
         assert ann.access_token not in answer.text
     in_the_body = await client.request("GET", ME, data=form)
@@ -62,7 +62,7 @@ async def test_a_token_holds_for_ten_minutes(
         assert (await whoami(client, access)).status_code == 200
     clock.advance(timedelta(seconds=1))
     answer = await whoami(client, access)
-    assert code(answer) == (401, "invalid_token")
+    assert code(answer) == (401, "invalid_access_token")
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
@@ -102,4 +102,4 @@ async def test_wrong_credentials_are_refused_where_none_are_needed(
     assert (await client.get(posts)).status_code == 200
     assert (await client.get(posts, headers=ann.headers)).status_code == 200
     forged = await client.get(posts, headers={"Authorization": "Bearer forged"})
-    assert code(forged) == (401, "invalid_token")
+    assert code(forged) == (401, "invalid_access_token")

@@ -88,7 +88,9 @@ def forge(settings: Settings, ann: Account) -> Forge:
 async def assert_refused(client: httpx.AsyncClient, tokens: dict[str, str]) -> None:
     """Check that each token is an ordinary 401 and no reason is given away."""
     answers = {name: await whoami(client, token) for name, token in tokens.items()}
-    wrong = {name: a.text for name, a in answers.items() if code(a) != (401, "invalid_token")}
+    wrong = {
+        name: a.text for name, a in answers.items() if code(a) != (401, "invalid_access_token")
+    }
     assert wrong == {}
     assert len({answer.headers["www-authenticate"] for answer in answers.values()}) == 1
 

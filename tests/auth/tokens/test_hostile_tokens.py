@@ -69,7 +69,7 @@ def mutated(token: str, edit: tuple[int, int, bytes]) -> bytes:
 
 async def test_no_hostile_bearer_token_is_more_than_wrong(client: httpx.AsyncClient) -> None:
     outcomes = {token[:60]: code(await whoami(client, token)) for token in HOSTILE}
-    assert outcomes == dict.fromkeys(outcomes, (401, "invalid_token"))
+    assert outcomes == dict.fromkeys(outcomes, (401, "invalid_access_token"))
 
 
 async def test_no_hostile_refresh_token_is_more_than_wrong(client: httpx.AsyncClient) -> None:
@@ -115,7 +115,7 @@ async def test_a_token_has_one_spelling(client: httpx.AsyncClient, ann: Account)
 @MUTATED
 @given(token=st.binary(max_size=300))
 async def test_no_bytes_are_a_bearer_token(client: httpx.AsyncClient, token: bytes) -> None:
-    assert code(await whoami(client, token)) == (401, "invalid_token")
+    assert code(await whoami(client, token)) == (401, "invalid_access_token")
 
 
 @MUTATED
@@ -125,7 +125,7 @@ async def test_a_mutated_bearer_token_is_refused(
 ) -> None:
     token = mutated(ann.access_token, edit)
     if token.strip() != ann.access_token.encode():
-        assert code(await whoami(client, token)) == (401, "invalid_token")
+        assert code(await whoami(client, token)) == (401, "invalid_access_token")
 
 
 @MUTATED

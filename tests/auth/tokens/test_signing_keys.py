@@ -178,7 +178,7 @@ async def test_tokens_of_the_old_key_live_until_they_expire(
     clock.advance(timedelta(minutes=10) - timedelta(seconds=1))
     assert (await whoami(client, last)).status_code == 200
     clock.advance(timedelta(seconds=1))
-    assert code(await whoami(client, last)) == (401, "invalid_token")
+    assert code(await whoami(client, last)) == (401, "invalid_access_token")
 
 
 @pytest.mark.parametrize("used_before", [True, False])
@@ -199,7 +199,7 @@ async def test_a_token_of_a_retired_key_is_refused(
     if used_before:
         assert (await whoami(client, forged)).status_code == 200
     clock.advance(A_MOMENT)
-    assert code(await whoami(client, forged)) == (401, "invalid_token")
+    assert code(await whoami(client, forged)) == (401, "invalid_access_token")
     assert first_key(settings).kid not in await published(client)
 
 
@@ -211,7 +211,7 @@ async def test_a_leaked_key_is_refused_within_five_seconds(
         assert (await whoami(client, ann.access_token)).status_code == 200
     kid = await rotate(app, revoke_old=True)
     clock.advance(RELOAD_AFTER)
-    assert code(await whoami(client, ann.access_token)) == (401, "invalid_token")
+    assert code(await whoami(client, ann.access_token)) == (401, "invalid_access_token")
     assert await published(client) == [kid]
     access, _ = pair(await refresh(client, ann.refresh_token))  # nobody has to sign in again
     assert kid_of(access) == kid
@@ -225,14 +225,14 @@ async def test_revoking_also_ends_keys_that_were_about_to_end(
     kid = await rotate(app, revoke_old=True)
     clock.advance(RELOAD_AFTER)
     assert await published(client) == [kid]
-    assert code(await whoami(client, ann.access_token)) == (401, "invalid_token")
+    assert code(await whoami(client, ann.access_token)) == (401, "invalid_access_token")
 
 
 async def test_the_key_of_the_setting_stays_dead_after_a_restart(
     app: FastAPI, ann: Account, another_process: FastAPI, neighbour: httpx.AsyncClient
 ) -> None:
     kid = await rotate(app, revoke_old=True)
-    assert code(await whoami(neighbour, ann.access_token)) == (401, "invalid_token")
+    assert code(await whoami(neighbour, ann.access_token)) == (401, "invalid_access_token")
     assert kid_of(await signed_in(neighbour)) == kid
 
 
@@ -276,11 +276,11 @@ async def test_requests_ask_nothing_and_hostile_kids_once_a_second(
     for _ in range(5):
         assert (await whoami(client, ann.access_token)).status_code == 200
     clock.advance(UNKNOWN_KID_AFTER - A_MOMENT)
-    assert {code(await whoami(client, one)) for one in strangers} == {(401, "invalid_token")}
+    assert {code(await whoami(client, one)) for one in strangers} == {(401, "invalid_access_token")}
     assert reads_of_keys == []
     clock.advance(A_MOMENT)
     answers = await asyncio.gather(*(whoami(client, one) for one in strangers * 3))
-    assert {code(answer) for answer in answers} == {(401, "invalid_token")}
+    assert {code(answer) for answer in answers} == {(401, "invalid_access_token")}
     assert len(reads_of_keys) == 1
     clock.advance(RELOAD_AFTER)
     await asyncio.gather(*(whoami(client, ann.access_token) for _ in range(10)))
@@ -398,4 +398,4 @@ async def test_tokens_are_for_the_audience_of_the_settings(
         assert (await whoami(client, ann.access_token)).status_code == 200
         for_another = Claims.model_validate(claims | {"aud": claims["iss"]})
         token = sign(for_another, first_key(settings))
-        assert code(await whoami(client, token)) == (401, "invalid_token")
+        assert code(await whoami(client, token)) == (401, "invalid_access_token")

@@ -1,0 +1,19 @@
+// What a front end does with the types that openapi-typescript generates: it has to compile.
+
+import type { components, operations } from "./schema";
+
+type Post = components["schemas"]["PostRead"];
+type Codes = operations["changePassword"]["responses"][400]["content"]["application/problem+json"]["code"];
+
+export const wrong: Codes = "wrong_password";
+// @ts-expect-error - not an error of this operation
+export const other: Codes = "username_taken";
+
+export function heading({ title, status, author }: Post): string {
+  const draft: components["schemas"]["PostStatus"] = "draft";
+  return status === draft ? `${title} (draft)` : `${title} by ${author.display_name}`;
+}
+
+export const filter: NonNullable<operations["listPosts"]["parameters"]["query"]> = { status: "any", limit: 5 };
+// @ts-expect-error - a parameter is left out, not null
+filter.author = null;
