@@ -198,12 +198,13 @@ def _attribute(value: Any, name: str) -> list[Any]:
 
 
 def _attributes(owner: type) -> dict[str, list[Any]]:
-    """What `__init__` assigns to an instance."""
+    """What `__init__` assigns to an instance, its bases' too."""
     if owner not in _assigned:
         _assigned[owner] = {}  # what it asks of itself meanwhile
-        function = inspect.getattr_static(owner, "__init__")
-        if isinstance(function, FunctionType) and _is_ours(function):
-            _assigned[owner] = _Reader(function, owner).attributes
+        for base in reversed(owner.__mro__):
+            function = vars(base).get("__init__")
+            if isinstance(function, FunctionType) and _is_ours(function):
+                _assigned[owner] = _assigned[owner] | _Reader(function, owner).attributes
     return _assigned[owner]
 
 

@@ -1,10 +1,10 @@
 """What travels about posts."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypeAliasType
 
 from src.pagination import PageQuery
@@ -133,8 +133,14 @@ class PostRead(PostSummary):
     body_html: Annotated[str, Field(examples=["<p>Some <em>Markdown</em>.</p>"])]
 
 
+def _text_may_be_missing(schema: dict[str, Any]) -> None:
+    schema["required"] = [name for name in schema["required"] if name not in {"body", "body_html"}]
+
+
 class PostListItem(PostSummary):
     """With `fields=full`, also the text."""
+
+    model_config = ConfigDict(json_schema_extra=_text_may_be_missing)
 
     body: str = left_out()
     body_html: str = left_out()
