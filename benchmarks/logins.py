@@ -1,11 +1,11 @@
 """W5: what password hashing does to everything else, and how much of it there can be."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from itertools import product
 from statistics import median
+from typing import Any
 
 import asyncpg
 
@@ -19,8 +19,6 @@ from benchmarks.workloads import READ, http_request, logins
 
 CLIENTS = 8
 CROWD = 50
-START_SECONDS = 1.0
-END_SECONDS = 0.6
 HEALTH_PAUSE = 0.005
 COSTS, THREADS = (10, 11, 12), (1, 2)
 
@@ -51,42 +49,31 @@ class LoginResult:
 async def measure_logins(generator: LoadGenerator, server: Server, pace: Pace) -> LoginResult:
     """Load the server with W2, without and with `CLIENTS` that sign in all the time."""
     requests = READ.requests(server.name)
-    alone, idle, loaded, signed_in = [], [], [], []
+    alone, idle, loaded, meanwhile = [], [], [], []
     async with load_generator() as login_generator:
 
-        @asynccontextmanager
-        async def logging_in(clients: int) -> AsyncIterator[asyncio.Task[Sample]]:
-            """Logins that last longer than the load in the block."""
-            seconds = START_SECONDS + pace.seconds + END_SECONDS
-            running = asyncio.create_task(
-                login_generator.load(server, logins(), connections=clients, seconds=seconds)
-            )
-            await asyncio.sleep(START_SECONDS)
-            yield running
-            await running
+        def sign_in(clients: int = CLIENTS) -> Coroutine[Any, Any, Sample]:
+            return login_generator.load(server, logins(), connections=clients, seconds=pace.seconds)
 
-        async def read_posts() -> Sample:
-            return await generator.load(
-                server, requests, connections=CONNECTIONS, seconds=pace.seconds
-            )
+        def read_posts() -> Coroutine[Any, Any, Sample]:
+            return generator.load(server, requests, connections=CONNECTIONS, seconds=pace.seconds)
 
         for _ in range(pace.turns):
-            async with logging_in(CLIENTS) as running:
-                await asyncio.sleep(pace.seconds)
-            alone.append(running.result())
+            alone.append(await sign_in())
             idle.append(await read_posts())
-            async with logging_in(CLIENTS) as running:
-                loaded.append(await read_posts())
-            signed_in.append(running.result())
-        async with logging_in(CROWD):
-            health = await generator.load(
-                server,
-                [http_request("GET", "/health/live", {})],
-                connections=1,
-                seconds=pace.seconds,
-                pause=HEALTH_PAUSE,
-            )
-    return LoginResult(alone, idle, loaded, signed_in, health)
+            reads, signed_in = await asyncio.gather(read_posts(), sign_in())
+            loaded.append(reads)
+            meanwhile.append(signed_in)
+        crowd = asyncio.create_task(sign_in(CROWD))
+        health = await generator.load(
+            server,
+            [http_request("GET", "/health/live", {})],
+            connections=1,
+            seconds=pace.seconds,
+            pause=HEALTH_PAUSE,
+        )
+        await crowd
+        return LoginResult(alone, idle, loaded, meanwhile, health)
 
 
 async def measure_costs(

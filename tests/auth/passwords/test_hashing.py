@@ -1,6 +1,8 @@
 """Hashing is slow on purpose: it must neither pile up nor stop the rest."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -140,6 +142,26 @@ async def test_as_many_at_once_as_there_are_cores_unless_told_otherwise(
 
     monkeypatch.setattr(hasher, "_verify", verify)
     await asyncio.gather(*(hasher.verify(PASSWORD, None) for _ in range(3)))
+    hasher.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has no priority of its own")
+@pytest.mark.parametrize("refused", [False, True])
+async def test_whatever_else_runs_goes_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, refused: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    if refused:  # as some containers do
+        monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    hasher = hasher_with(tmp_path)
+    policy, niceness = await hasher._threads.run(
+        lambda: (os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)), "ann"
+    )
+    assert niceness == 19
+    assert policy == (os.SCHED_OTHER if refused else os.SCHED_IDLE)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER  # of the event loop
     hasher.close()
 
 
