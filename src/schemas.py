@@ -122,4 +122,4 @@ class Page(BaseModel, Generic[Item]):
     """One page of a list; `next_cursor` is null on the last one."""
 
     items: list[Item]
-    next_cursor: str | None
+    next_cursor: Annotated[str | None, Field(description="Null on the last page")]
