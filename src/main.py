@@ -18,10 +18,10 @@ from src.http import problems
 from src.http.cors import ExactCORSMiddleware, own_origins
 from src.http.health import router as health_router
 from src.http.json_bodies import refuse_repeated_members
-from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.http.middleware import Application, EnvelopeMiddleware, GuardMiddleware
 from src.http.page_files import router as page_files_router
 from src.http.peer import load_device_names
-from src.http.plans import PlanMiddleware
+from src.http.plans.middleware import PlanMiddleware
 from src.http.queries import refuse_ignored_query
 from src.idempotency import feature as idempotency
 from src.jobs.tasks import JobContext
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         pydantic.ValidationError: a setting is wrong or missing.
     """
     settings = settings or Settings()
-    app = FastAPI(
+    app = Application(
         title=settings.brand_name,
         version="0.1.0",
         description="The backend that a single-page app moves into.",
@@ -103,8 +103,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     pages.install(app)
     problems.install(app)
     document.install(app)
-    app.add_middleware(PlanMiddleware, routers=API_ROUTERS, prefix=API_PREFIX)
-    app.add_middleware(GuardMiddleware, settings=settings, routers=API_ROUTERS, prefix=API_PREFIX)
+    app.add_middleware(PlanMiddleware, api=app)
+    app.add_middleware(GuardMiddleware, settings=settings, routes=app.routes)
     if settings.rate_limit_enabled:
         limits = app.state.rate_limits = RateLimits(settings, app.state.clock)
         app.add_middleware(RateLimitMiddleware, settings=settings, limits=limits)

@@ -24,7 +24,7 @@ from src.clock import Clock
 from src.config import Settings
 from src.exceptions import AppError
 from src.http import problems
-from src.http.middleware import EnvelopeMiddleware, GuardMiddleware
+from src.http.middleware import Application, EnvelopeMiddleware, GuardMiddleware
 from src.http.problems import OAUTH_ENDPOINTS
 from src.ids import uuid7
 from src.jobs.tasks import JobContext
@@ -206,7 +206,7 @@ class Accounts:
 
 def small_app(settings: Settings) -> FastAPI:
     """An application of the core alone, for endpoints that a test adds. No database."""
-    app = FastAPI(redirect_slashes=False)
+    app = Application(redirect_slashes=False)
     problems.install(app)
     surround(app, settings)
     return app
@@ -214,7 +214,7 @@ def small_app(settings: Settings) -> FastAPI:
 
 def surround(app: FastAPI, settings: Settings) -> None:
     """The middleware that every request goes through."""
-    app.add_middleware(GuardMiddleware, settings=settings, routers=[app.router])
+    app.add_middleware(GuardMiddleware, settings=settings, routes=app.routes)
     app.add_middleware(EnvelopeMiddleware, settings=settings)
 
 

@@ -16,6 +16,7 @@ from src.limits.rate_limits import count_account
 from src.sql.shapes import Document
 
 TOKEN_URL = "/api/v1/auth/token"
+_STATE = "principal"
 
 
 class Principal(NamedTuple):
@@ -146,18 +147,24 @@ async def optional_principal(
 ) -> Principal | None:
     """The caller, or None without credentials; wrong credentials are refused all the same.
 
+    FastAPI calls this once for each set of scopes that a route asks for: the first finds out.
+
     Raises:
         RateLimitedError: the caller's account sends too many requests.
         InvalidTokenError, OverloadedError, DatabaseUnavailableError: as `Authenticator` does.
     """
     if token is None:
         return None
+    state = request.scope["state"]
+    if found := state.get(_STATE):
+        return cast("Principal", found)
     # By the beginning of the token, the last for all others.
     authenticators: list[tuple[str, Authenticator]] = request.app.state.authenticators
     for prefix, authenticator in authenticators:
         if token.startswith(prefix):
             principal = await authenticator.authenticate(token)
             await count_account(request.scope, principal.user_id)
+            state[_STATE] = principal
             return principal
     raise InvalidTokenError
 

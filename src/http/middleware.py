@@ -9,14 +9,14 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from re import Pattern
 
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import compile_path
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.config import Settings
@@ -43,6 +43,22 @@ _PROCESS = secrets.token_hex(8)
 _requests = itertools.count(1)
 _CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
 SMALL_BODY_BYTES = 16 * 1024  # what a route takes that does not say `max_body_size`
+
+
+class Application(FastAPI):
+    """FastAPI with the added middleware around all of it, its own middleware included.
+
+    What that middleware answers itself passes nothing of FastAPI's.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The middleware around the middleware that FastAPI has in any case."""
+        added, self.user_middleware = self.user_middleware, []
+        app = super().build_middleware_stack()
+        self.user_middleware = added
+        for make, arguments, options in reversed(added):
+            app = make(app, *arguments, **options)
+        return app
 
 
 class EnvelopeMiddleware:
@@ -107,21 +123,18 @@ class EnvelopeMiddleware:
 class GuardMiddleware:
     """Refuses compressed and too large bodies, and answers what nobody else has caught.
 
-    A route takes as much as its `max_body_size` says, or SMALL_BODY_BYTES,
+    Each of `routes` takes as much as its `max_body_size` says, anything else SMALL_BODY_BYTES,
     and none more than MAX_BODY_BYTES. An unforeseen error is logged with its traceback and answered
     as a bare 500 problem, so that nothing but the request id leaves the process.
     """
 
-    def __init__(
-        self, app: ASGIApp, settings: Settings, routers: Iterable[APIRouter] = (), prefix: str = ""
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, routes: Sequence[BaseRoute] = ()) -> None:
         self.app = app
         self._max_body_bytes = settings.max_body_bytes
-        self._larger: list[tuple[Pattern[str], Collection[str], int]] = [
-            (compile_path(prefix + route.path)[0], route.methods or (), route.max_body_size)
-            for router in routers
-            for route in router.routes
-            if isinstance(route, APIRoute) and route.max_body_size
+        self._limits: list[tuple[Pattern[str], Collection[str], int]] = [
+            (route.path_regex, route.methods or (), size)
+            for route in iter_route_contexts(routes)
+            if (size := getattr(route, "max_body_size", None)) is not None
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +152,7 @@ class GuardMiddleware:
         if _is_encoded(scope["headers"]):
             await content_encoded(scope)(scope, receive, send)
             return
-        limited = self._limited(scope, receive)
+        limited = limited_receive(scope, receive, self._maximum)
         if limited is None:
             await answer_with(413, scope)(scope, receive, send)
             return
@@ -152,40 +165,46 @@ class GuardMiddleware:
             if not started:
                 await answer_with(500, scope)(scope, receive, send)
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive | None:
-        """`receive` that stops at the limit, or None when the declared length is beyond it."""
-        declared: int | None = None
-        has_body = False
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                if not _CONTENT_LENGTH.fullmatch(value):
-                    return None
-                declared = int(value)
-                has_body = True
-            elif name == b"transfer-encoding":
-                has_body = True
-        if not has_body:
-            return receive
-        maximum = self._maximum(scope["method"], scope["path"])
-        if declared is not None and declared > maximum:
-            return None
-        received = 0
-
-        async def receive_limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > maximum:
-                raise HTTPException(413)
-            return message
-
-        return receive_limited
-
-    def _maximum(self, method: str, path: str) -> int:
-        for pattern, methods, size in self._larger:
-            if method in methods and pattern.match(path):
+    def _maximum(self, scope: Scope) -> int:
+        for pattern, methods, size in self._limits:
+            if scope["method"] in methods and pattern.match(scope["path"]):
                 return min(size, self._max_body_bytes)
         return min(SMALL_BODY_BYTES, self._max_body_bytes)
+
+
+def limited_receive(
+    scope: Scope, receive: Receive, maximum: Callable[[Scope], int]
+) -> Receive | None:
+    """`receive` that stops after so many bytes, or None when the declared length is beyond them.
+
+    It raises `HTTPException` of 413 then.
+    """
+    declared: int | None = None
+    has_body = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            if not _CONTENT_LENGTH.fullmatch(value):
+                return None
+            declared = int(value)
+            has_body = True
+        elif name == b"transfer-encoding":
+            has_body = True
+    if not has_body:
+        return receive
+    size = maximum(scope)
+    if declared is not None and declared > size:
+        return None
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > size:
+            raise HTTPException(413)
+        return message
+
+    return receive_limited
 
 
 def _is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:

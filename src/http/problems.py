@@ -228,6 +228,11 @@ async def _handle_pool_timeout(request: Request, _: PoolTimeoutError) -> Respons
     return _respond(request, OverloadedError())
 
 
+async def _handle_unforeseen(request: Request, _: Exception) -> Response:
+    """The answer only: Starlette raises the error again, for the middleware to log it."""
+    return answer_with(500, request.scope)
+
+
 @cache
 def _pattern(path: str) -> Pattern[str]:
     return compile_path(path)[0]
@@ -250,6 +255,7 @@ def install(app: FastAPI) -> None:
         asyncpg.PostgresError: _handle_database_error,
         asyncpg.InterfaceError: _handle_database_error,
         asyncpg.InternalClientError: _handle_database_error,
+        Exception: _handle_unforeseen,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

@@ -9,8 +9,9 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params
+from fastapi.dependencies.utils import _get_param_aliases, get_flat_params
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import _get_scope_effective_route_context
 from starlette.datastructures import QueryParams
 
 from src.http.problems import OAUTH_ENDPOINTS
@@ -22,7 +23,8 @@ def query_names(dependant: Dependant) -> frozenset[str]:
     """The query parameters of a route and of all that it depends on."""
     own = get_flat_params(Dependant(query_params=dependant.query_params))  # models flattened
     needed = map(query_names, dependant.dependencies)
-    return frozenset(parameter.alias for parameter in own).union(*needed)
+    names = (name for field in own for name, _ in _get_param_aliases(field))
+    return frozenset(names).union(*needed)
 
 
 def ignored_parameters(query: QueryParams, known: Collection[str]) -> list[dict[str, Any]]:
@@ -51,6 +53,8 @@ async def refuse_ignored_query(request: Request) -> None:
         return
     if ACCESS_TOKEN in request.query_params:
         return
-    known = query_names(request.scope["route"].dependant)
+    # What the route has where it is included, other dependencies among it.
+    route = _get_scope_effective_route_context(request.scope) or request.scope["route"]
+    known = query_names(route.dependant)
     if errors := ignored_parameters(request.query_params, known):
         raise RequestValidationError(errors)

@@ -92,12 +92,11 @@ class RateLimits:
 class Tally:
     """The counts that one request takes part in."""
 
-    __slots__ = ("_account_counted", "_limits", "_tightest")
+    __slots__ = ("_limits", "_tightest")
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
         self._tightest: Left | None = None
-        self._account_counted = False
 
     async def count_address(self, network: str) -> None:
         """Count the request by where it comes from.
@@ -116,14 +115,12 @@ class Tally:
         await self._count_networks(self._limits.mails, "mails", network)
 
     async def count_account(self, user_id: object) -> None:
-        """Count the request by who sends it, once, however often that is worked out.
+        """Count the request by who sends it.
 
         Raises:
             RateLimitedError: one too many.
         """
-        if not self._account_counted:
-            self._account_counted = True
-            self._take(await self._limits.requests.count(f"account:{user_id}"))
+        self._take(await self._limits.requests.count(f"account:{user_id}"))
 
     async def count_lookup(self, network: str) -> None:
         """Count a question whether a username can be taken, by where it comes from.

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import Request
+from fastapi import APIRouter, Request
 
 from src.config import Settings
 from src.http.middleware import SMALL_BODY_BYTES
@@ -114,6 +114,28 @@ async def test_a_small_body_of_undeclared_length_is_read_up_to_its_limit(
     headers = {"Content-Type": content_type}
     answer = await client.post(path, content=pieces(SMALL_BODY_BYTES + 1), headers=headers)
     problem_of(answer, 413, "content_too_large")
+
+
+async def test_a_route_takes_what_the_inclusion_of_its_router_says(
+    plain_settings: Settings,
+) -> None:
+    largest = SMALL_BODY_BYTES * 2
+    app = small_app(plain_settings.model_copy(update={"max_body_bytes": largest}))
+    router = APIRouter()
+
+    @router.post("")
+    async def count(request: Request) -> int:
+        return len(await request.body())
+
+    for size in (0, 10, SMALL_BODY_BYTES + 1, largest):
+        app.include_router(router, prefix=f"/{size}", max_body_size=size)
+    async with talking_to(app) as client:
+        for size in (0, 10, SMALL_BODY_BYTES + 1, largest):
+            for content in (b"x" * size, pieces(size)):
+                assert (await client.post(f"/{size}", content=content)).json() == size
+            for content in (b"x" * (size + 1), pieces(size + 1)):
+                answer = await client.post(f"/{size}", content=content)
+                problem_of(answer, 413, "content_too_large")
 
 
 async def test_the_longest_values_fit_into_the_limits_of_their_routes(

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from src.config import Settings
+from src.http.plans.middleware import PlanMiddleware
 from src.main import create_app
 from tests.support import Accounts, problem_of, small_app, talking_to
 
@@ -148,3 +151,16 @@ async def test_head_is_get_without_the_body(bare: httpx.AsyncClient, path: str) 
     assert {name: value for name, value in head.headers.items() if name not in varying} == {
         name: value for name, value in got.headers.items() if name not in varying
     }
+
+
+async def test_middleware_is_around_that_of_fastapi(plain_settings: Settings) -> None:
+    app = create_app(plain_settings)
+    layer: Any = app.build_middleware_stack()
+    layers = []
+    while layer is not app.router:
+        layers.append(type(layer))
+        layer = layer.app
+    added: list[Any] = [middleware.cls for middleware in app.user_middleware]
+    assert layers[: len(added)] == added
+    assert added[-1] is PlanMiddleware
+    assert ServerErrorMiddleware in layers[len(added) :]

@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from src.access.principals import Principal
+from src.auth.tokens.authenticator import SessionAuthenticator
 from tests.auth.support import ME, code, pair, refresh, sign_in, whoami
 from tests.support import Account, FrozenClock
 
@@ -20,6 +23,32 @@ async def test_the_scheme_is_known_in_any_case(client: httpx.AsyncClient, ann: A
     for scheme in ("Bearer", "bearer", "BEARER", "Bearer "):
         headers = {"Authorization": f"{scheme} {ann.access_token}"}
         assert (await client.get(ME, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_a_caller_is_found_out_once(
+    client: httpx.AsyncClient,
+    ann: Account,
+    app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    planned: bool,
+) -> None:
+    """The endpoint and its Idempotency-Key ask for other scopes."""
+    asked: list[str] = []
+    authenticate = SessionAuthenticator.authenticate
+
+    async def noted(self: SessionAuthenticator, token: str) -> Principal:
+        asked.append(token)
+        return await authenticate(self, token)
+
+    monkeypatch.setattr(SessionAuthenticator, "authenticate", noted)
+    if not planned:
+        app.dependency_overrides[noted] = noted
+    post = {"title": "A post", "body": "x"}
+    answer = await client.post("/api/v1/posts", json=post, headers=ann.headers)
+    assert answer.status_code == 201
+    assert asked == [ann.access_token]
 
 
 async def test_no_other_blank_is_taken_for_a_space(client: httpx.AsyncClient, ann: Account) -> None:

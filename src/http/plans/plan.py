@@ -1,0 +1,210 @@
+"""All calls of a route."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant, _get_cache_key
+from fastapi.dependencies.utils import (
+    _get_flat_body_params,
+    _should_embed_body_fields,
+    get_typed_return_annotation,
+)
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Form
+from fastapi.routing import APIRoute, RouteContext
+from fastapi.sse import EventSourceResponse
+from starlette.convertors import StringConvertor
+from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.http import json_bodies
+from src.http.middleware import limited_receive
+from src.http.plans.step import Step, UnplannedError
+from src.http.queries import ignored_parameters, query_names, refuse_ignored_query
+
+# Dependencies that are not called, if they come first: what they would refuse is left to FastAPI.
+_REFUSALS = frozenset({refuse_ignored_query, json_bodies.refuse_repeated_members})
+
+
+class Plan:
+    """The calls that answer a route, as an ASGI application."""
+
+    def __init__(self, context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> None:
+        """Work them out; `otherwise` answers what a plan does not read.
+
+        Raises:
+            UnplannedError: the route needs more than a plan covers.
+        """
+        route = context.original_route
+        if type(route) is not APIRoute:
+            raise UnplannedError
+        dependant = context.dependant
+        bodies = _get_flat_body_params(dependant)
+        if (
+            not _is_class(get_typed_return_annotation(route.endpoint), Response)
+            or _is_class(context.response_class, EventSourceResponse)
+            or not has_fixed_slashes(context)
+            or len(bodies) > 1
+            or any(isinstance(field.field_info, Form) for field in bodies)
+            or _should_embed_body_fields(bodies)
+            or context.dependency_overrides_provider not in (None, api)
+        ):
+            raise UnplannedError
+        self._in_path = context.param_convertors.keys()
+        self._steps: list[Step] = []
+        self._add(dependant, self._add_needed(dependant, {}))
+        if self._steps[-1].opens_context:
+            raise UnplannedError
+        self._reads_body = any(step.body for step in self._steps)
+        self._opens_contexts = any(step.opens_context for step in self._steps)
+        self._query_names = query_names(dependant)
+        self._scope = {"router": api.router, "endpoint": route.endpoint, "route": route}
+        self._otherwise = otherwise
+        self._handlers: dict[Any, Any] = {}
+        self._last_handler = None
+        for kind, handler in api.exception_handlers.items():
+            if kind in {500, Exception}:
+                self._last_handler = handler
+            else:
+                self._handlers[kind] = handler
+        self._debug = api.debug
+        self._max_body_size: int | None = context.max_body_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if (size := self._max_body_size) is not None:
+            limited = limited_receive(scope, receive, lambda _: size)
+            if limited is None:
+                await self._otherwise(scope, receive, send)
+                return
+            receive = limited
+        request = Request(scope, receive, send)
+        try:
+            if scope["query_string"] and ignored_parameters(
+                request.query_params, self._query_names
+            ):
+                raise UnplannedError
+            document = await _document(request) if self._reads_body else None
+            scope.update(self._scope)
+            if self._opens_contexts:
+                async with AsyncExitStack() as stack:
+                    response = await self._call(request, document, stack)
+            else:
+                response = await self._call(request, document, None)
+        except UnplannedError:
+            answer, receive = self._otherwise, _replay(request, receive)
+        except Exception as error:  # noqa: BLE001 - raised again if nobody handles it
+            answer, receive = self._end(error), _replay(request, receive)
+        else:
+            simple = type(response).__call__ is Response.__call__
+            answer = response if simple else self._end(response)
+        await answer(scope, receive, send)
+
+    async def _call(self, request: Request, document: object, stack: AsyncExitStack | None) -> Any:
+        """Make the calls.
+
+        As in FastAPI, what lacks a valid value is not called, nor what needs that, but the rest.
+        """
+        results: list[Any] = []
+        invalid: dict[int, list[Any]] = {}
+        for step in self._steps:
+            errors: list[Any] = []
+            values = step.arguments(request, document, errors)
+            if invalid:
+                errors = [one for _, i in step.needed for one in invalid.get(i, ())] + errors
+            if errors:
+                invalid[len(results)] = errors
+                results.append(None)
+                continue
+            for name, index in step.given:
+                values[name] = results[index]
+            called = step.call(**values)
+            if stack and step.opens_context:
+                called = stack.enter_async_context(called)
+            results.append(await called)
+        if invalid:
+            raise RequestValidationError(invalid[len(results) - 1], body=document)
+        return results[-1]
+
+    def _end(self, outcome: ASGIApp | Exception) -> ASGIApp:
+        """Answers an error, or sends a response that may still raise one.
+
+        As in FastAPI, an error of what handles the first is handled too.
+        """
+        around_route = ExceptionMiddleware(partial(_finish, outcome), self._handlers)
+        around_routes = ExceptionMiddleware(around_route, self._handlers)
+        return ServerErrorMiddleware(around_routes, self._last_handler, debug=self._debug)
+
+    def _add_needed(
+        self, dependant: Dependant, known: dict[Any, int]
+    ) -> list[tuple[str | None, int]]:
+        """Add the steps of what a call needs.
+
+        This follows `fastapi.dependencies.utils.solve_dependencies`, which goes through all that a
+        dependency needs even if its own result is known.
+        """
+        needed = []
+        for dependency in dependant.dependencies:
+            if dependency.call in _REFUSALS:
+                if self._steps or dependency.name is not None:
+                    raise UnplannedError
+                continue
+            needed_by_it = self._add_needed(dependency, known)
+            key = _get_cache_key(dependant=dependency)
+            index = known.get(key) if dependency.use_cache else None
+            if index is None:
+                index = self._add(dependency, needed_by_it)
+            known.setdefault(key, index)
+            needed.append((dependency.name, index))
+        return needed
+
+    def _add(self, dependant: Dependant, needed: list[tuple[str | None, int]]) -> int:
+        self._steps.append(Step(dependant, needed, self._in_path))
+        return len(self._steps) - 1
+
+
+def has_fixed_slashes(context: RouteContext) -> bool:
+    """Whether each path parameter is one segment of the path, as it is written."""
+    return all(type(one) is StringConvertor for one in context.param_convertors.values())
+
+
+def _is_class(value: object, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base)
+
+
+async def _document(request: Request) -> Any:
+    """The JSON document of the body, as FastAPI reads it."""
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
+        raise UnplannedError
+    body = await request.body()
+    try:
+        return json_bodies.loads(body)
+    except (orjson.JSONDecodeError, json_bodies.RepeatedMemberError, HTTPException):
+        raise UnplannedError from None
+
+
+async def _finish(outcome: ASGIApp | Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    if isinstance(outcome, Exception):
+        raise outcome
+    await outcome(scope, receive, send)
+
+
+def _replay(request: Request, receive: Receive) -> Receive:
+    """`receive` for a second reader of the body."""
+    if not hasattr(request, "_body"):
+        return receive
+    received: bytes = request._body  # noqa: SLF001 - there is no public way to ask whether it was read
+    body: Message | None = {"type": "http.request", "body": received, "more_body": False}
+
+    async def receive_again() -> Message:
+        nonlocal body
+        message, body = body, None
+        return message or await receive()
+
+    return receive_again
