@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as RowUUID  # noqa: N811
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -21,8 +22,16 @@ from src.validation.invalid_values import invalid
 from src.validation.text import MAX_GROWTH, NotTextError, text_in_lines, text_in_one_line
 
 MAX_FIELDS = 100
-CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def canonical_uuid(text: str) -> UUID | None:
+    """The id that a text is in its canonical form (RFC 9562, section 4), if it is one.
+
+    It is of asyncpg's subclass, as in rows, which is made and sent in a tenth of the time.
+    """
+    return RowUUID(text) if _CANONICAL_UUID.fullmatch(text) else None
 
 
 def _not_a_number(value: object) -> object:
@@ -32,14 +41,14 @@ def _not_a_number(value: object) -> object:
     return value
 
 
-def _canonical_uuid(value: object) -> object:
+def _no_other_form(value: object) -> object:
     """Pydantic would take braces, a prefix, and no hyphens at all."""
-    if isinstance(value, str) and not CANONICAL_UUID.fullmatch(value):
+    if isinstance(value, str) and not _CANONICAL_UUID.fullmatch(value):
         raise invalid("id_invalid")
     return value
 
 
-Id = Annotated[UUID, BeforeValidator(_canonical_uuid)]
+Id = Annotated[UUID, BeforeValidator(_no_other_form)]
 # A point in time with its offset, as in `2026-03-01T12:00:00Z`.
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
 

@@ -60,6 +60,14 @@ class Application(FastAPI):
             app = make(app, *arguments, **options)
         return app
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, without the two steps of FastAPI that do nothing here."""
+        if scope["type"] != "http" or self.root_path or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
+
 
 class EnvelopeMiddleware:
     """Gives each request an id and completes its response with it and the security headers.
@@ -87,25 +95,25 @@ class EnvelopeMiddleware:
         token = request_id_variable.set(request_id)
         held_to = validation_settings.set(self._settings)
         method: str = scope["method"]
-        state = {"request_id": request_id, "public_path": self._public_path}
-        scope = {**scope, "state": {**scope.get("state", {}), **state}}
+        state = scope.setdefault("state", {})  # the request's own (ASGI, lifespan state)
+        state["request_id"] = request_id
+        state["public_path"] = self._public_path
+        state["status"] = 0  # of the answer, once it has begun
         if method == "HEAD":
             scope["method"] = "GET"
         # Patterns of routes match before a newline at the end, too: let it stay encoded.
         path = scope["path"] = scope["path"].replace("\n", "%0A")
-        if len(path) > 1 and path.endswith("/"):
+        if len(path) > 1 and path[-1] == "/":
             scope["path"] = path.rstrip("/") or "/"
-        status = 0
 
         async def send_completed(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                state["status"] = message["status"]
                 headers = message["headers"]
-                if not any(name == b"content-security-policy" for name, _ in headers):
+                if CONTENT_SECURITY_POLICY[0] not in dict(headers):
                     headers.append(CONTENT_SECURITY_POLICY)
                 headers.append((b"x-request-id", request_id.encode()))
-                headers.extend(self._headers)
+                headers += self._headers
             elif method == "HEAD":
                 message = {**message, "body": b""}
             await send(message)
@@ -115,7 +123,7 @@ class EnvelopeMiddleware:
         finally:
             if self._access_log:
                 milliseconds = (time.perf_counter() - started_at) * 1000
-                access_logger.info("%s %s %d %.1f ms", method, path, status, milliseconds)
+                access_logger.info("%s %s %d %.1f ms", method, path, state["status"], milliseconds)
             validation_settings.reset(held_to)
             request_id_variable.reset(token)
 
@@ -142,13 +150,6 @@ class GuardMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def send_noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         if _is_encoded(scope["headers"]):
             await content_encoded(scope)(scope, receive, send)
             return
@@ -157,12 +158,12 @@ class GuardMiddleware:
             await answer_with(413, scope)(scope, receive, send)
             return
         try:
-            await self.app(scope, limited, send_noted)
+            await self.app(scope, limited, send)
         except ClientDisconnect:
             logger.debug("the client went away")
         except Exception:
             logger.exception("unhandled error")
-            if not started:
+            if not scope["state"]["status"]:
                 await answer_with(500, scope)(scope, receive, send)
 
     def _maximum(self, scope: Scope) -> int:

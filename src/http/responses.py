@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -21,14 +22,36 @@ _TAG = re.compile(r'(?<![^\s,])(?:W/)?"([^"\s]*?)(?:(?:--?|;)(?:gzip|br|zstd|def
 _OWN_TAG = re.compile(r"([0-9]+)(?:-[0-9a-f]{8})?")
 
 
-class DocumentResponse(Response):
-    """A document as JSON; times in UTC end in `Z`."""
+class JSONBytesResponse(Response):
+    """JSON that is encoded already.
+
+    Starlette's own way to the same headers takes three times as long.
+    """
 
     media_type: str | None = "application/json"
 
-    def render(self, content: object) -> bytes:
-        """Encode the document."""
-        return encode(content)
+    def __init__(
+        self, body: bytes, status_code: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status_code = status_code
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
+        if headers:
+            for name, value in headers.items():
+                self.raw_headers.append((name.lower().encode(), value.encode("latin-1")))
+
+
+class DocumentResponse(JSONBytesResponse):
+    """A document as JSON; times in UTC end in `Z`."""
+
+    def __init__(
+        self, document: object, status_code: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(encode(document), status_code, headers)
 
 
 def encode(document: object) -> bytes:
@@ -48,20 +71,20 @@ def created(request: Request, document: Document) -> Response:
         "ETag": entity_tag(document["version"], body),
         "Location": f"{path_of(request.scope)}/{document['id']}",
     }
-    return Response(body, 201, headers, "application/json")
+    return JSONBytesResponse(body, 201, headers)
 
 
 def versioned(request: Request, document: Document) -> Response:
     """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
     body = encode(document)
     tag = entity_tag(document["version"], body)
-    if request.method != "GET":
-        return Response(body, 200, {"ETag": tag}, "application/json")
+    if request.scope["method"] != "GET":
+        return JSONBytesResponse(body, 200, {"ETag": tag})
     caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = request.headers.get("if-none-match")
-    if known is not None and is_named(tag, known):
-        return Response(status_code=304, headers=caching)
-    return Response(body, 200, caching, "application/json")
+    for name, known in request.scope["headers"]:
+        if name == b"if-none-match" and is_named(tag, known.decode("latin-1")):
+            return Response(status_code=304, headers=caching)
+    return JSONBytesResponse(body, 200, caching)
 
 
 @dataclass(frozen=True, slots=True)

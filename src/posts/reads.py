@@ -9,7 +9,7 @@ from sqlalchemy import literal_column, or_
 from src.posts.models import Post
 from src.posts.schemas import MAX_PAGE_TEXT, PostFilter, PostRead, PostStatusFilter, PostSummary
 from src.posts.slugs import slug_to_find
-from src.schemas import CANONICAL_UUID
+from src.schemas import canonical_uuid
 from src.sql.listing import Listed, Listing
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
@@ -41,8 +41,8 @@ def _post_by_slug(rows: Rows, slug: str, viewer_id: UUID | None) -> Rows:
 
 async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own."""
-    if CANONICAL_UUID.fullmatch(id_or_slug):
-        return await _post_by_id.first(reads, post_id=UUID(id_or_slug), viewer_id=viewer_id)
+    if post_id := canonical_uuid(id_or_slug):
+        return await _post_by_id.first(reads, post_id=post_id, viewer_id=viewer_id)
     slug = slug_to_find(id_or_slug)
     return await _post_by_slug.first(reads, slug=slug, viewer_id=viewer_id)
 

@@ -13,7 +13,7 @@ from src.posts.models import Post
 from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug, slug_to_find
-from src.schemas import CANONICAL_UUID
+from src.schemas import canonical_uuid
 from src.sql.pool import Transaction
 from src.sql.statements import NewRow
 from src.users.models import User
@@ -97,8 +97,8 @@ class PostService(Service):
         )
 
     async def _own_for_update(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
-        is_id = CANONICAL_UUID.fullmatch(id_or_slug)
-        named = Post.id == UUID(id_or_slug) if is_id else Post.slug == slug_to_find(id_or_slug)
+        post_id = canonical_uuid(id_or_slug)
+        named = Post.id == post_id if post_id else Post.slug == slug_to_find(id_or_slug)
         post = await self._session.locked(
             select(Post).where(named, Post.author_id == author_id, Post.deleted_at.is_(None))
         )

@@ -31,17 +31,23 @@ class Connection:
         self.driver = driver
         self._statements: dict[str, PreparedStatement] = {}
 
-    async def fetch(
+    def fetch(
         self, sql: str, arguments: list[object], *, replan: bool = False
-    ) -> list[asyncpg.Record]:
+    ) -> Awaitable[list[asyncpg.Record]]:
         """Run a statement; with `replan`, PostgreSQL makes a plan for these very arguments."""
-        if replan:
-            return await (await self.driver.prepare(sql)).fetch(*arguments)
-        statement = self._statements.get(sql)
-        if statement is None:
+        statement = None if replan else self._statements.get(sql)
+        if statement is not None:
+            return statement.fetch(*arguments)
+        return self._prepare_and_fetch(sql, arguments, keep=not replan)
+
+    async def _prepare_and_fetch(
+        self, sql: str, arguments: list[object], *, keep: bool
+    ) -> list[asyncpg.Record]:
+        statement = await self.driver.prepare(sql)
+        if keep:
             if len(self._statements) >= MAX_PREPARED:
                 del self._statements[next(iter(self._statements))]  # the oldest
-            statement = self._statements[sql] = await self.driver.prepare(sql)
+            self._statements[sql] = statement
         return await statement.fetch(*arguments)
 
     def forget_statements(self) -> None:
@@ -66,6 +72,7 @@ class Pool:
         wait_seconds: float,
         use_seconds: float,
     ) -> None:
+        self._loop = asyncio.get_running_loop()  # to ask for it costs a call of the system
         self._connect = connect
         self._size = size
         self._wait_seconds = wait_seconds
@@ -106,6 +113,15 @@ class Pool:
         self.release(connection)
         return rows
 
+    async def write(self, sql: str, arguments: list[object]) -> None:
+        """Run one statement for its effect, in autocommit.
+
+        Raises:
+            OverloadedError, DatabaseUnavailableError, asyncpg.PostgresError,
+            asyncpg.InterfaceError: as `fetch` does.
+        """
+        await self.fetch(sql, arguments)
+
     async def acquire(self) -> Connection:
         """A connection, to be given back by `release` or `discard`.
 
@@ -113,7 +129,7 @@ class Pool:
             OverloadedError: none came free in time.
             DatabaseUnavailableError: none could be opened.
         """
-        connection = await self._next_connection()
+        connection = self._idle_connection() or await self._next_connection()
         self._in_use_since[connection] = self._now()
         return connection
 
@@ -139,18 +155,22 @@ class Pool:
         while self._idle:
             await self._idle.pop().driver.close()
 
-    async def _next_connection(self) -> Connection:
+    def _idle_connection(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.driver.is_closed():
                 return connection
             self._open -= 1
+        return None
+
+    async def _next_connection(self) -> Connection:
+        """A new one, or one that is handed over."""
         if self._open < self._size:
             self._open += 1
             return await self._new_connection()
         if len(self._waiting_since) >= MAX_WAITERS:
             raise OverloadedError
-        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiting_since[turn] = self._now()
         try:
             handed = await turn
@@ -205,14 +225,12 @@ class Pool:
 
     def _now(self) -> float:
         """The time from which a limit counts."""
-        loop = asyncio.get_running_loop()
         if self._timer is None:
-            self._timer = loop.call_later(TICK_SECONDS, self._check_times)
-        return loop.time()
+            self._timer = self._loop.call_later(TICK_SECONDS, self._check_times)
+        return self._loop.time()
 
     def _check_times(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._loop.time()
         for turn, since in self._waiting_since.items():
             if since + self._wait_seconds > now:
                 break
@@ -223,18 +241,32 @@ class Pool:
                 break
             connection.driver.terminate()
         busy = self._in_use_since or self._waiting_since
-        self._timer = loop.call_later(TICK_SECONDS, self._check_times) if busy else None
+        self._timer = self._loop.call_later(TICK_SECONDS, self._check_times) if busy else None
 
 
 class Transaction:
     """A transaction that begins with its first statement and is committed at the end of the block.
 
-    An error in the block rolls it back.
+    An error in the block rolls it back. A `write` that stays its only statement runs at the end, by
+    itself: the way to PostgreSQL and back for BEGIN and for COMMIT would take longer than it does.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._connection: Connection | None = None
+        self._put_off: tuple[str, list[object]] | None = None
+
+    async def write(self, sql: str, arguments: list[object]) -> None:
+        """Run one statement now, with the next one or at the end.
+
+        Raises:
+            OverloadedError, DatabaseUnavailableError, asyncpg.PostgresError,
+            asyncpg.InterfaceError: as `fetch` does, and so may the end of the block.
+        """
+        if self._connection or self._put_off:
+            await self.fetch(sql, arguments)
+        else:
+            self._put_off = sql, arguments
 
     async def fetch(
         self, sql: str, arguments: list[object], *, replan: bool = False
@@ -249,6 +281,9 @@ class Transaction:
         if self._connection is None:
             self._connection = await self._pool.acquire()
             await self._connection.driver.execute("BEGIN")
+        if self._put_off:
+            first, self._put_off = self._put_off, None
+            await self.fetch(*first)
         try:
             return await self._connection.fetch(sql, arguments, replan=replan)
         except asyncpg.InvalidCachedStatementError:  # too late for this transaction
@@ -263,6 +298,8 @@ class Transaction:
     ) -> None:
         connection = self._connection
         if connection is None:
+            if self._put_off and not error:
+                await self._pool.write(*self._put_off)
             return
         if error and (connection.driver.is_closed() or not isinstance(error, Exception)):
             # Cut off or cancelled: what is on the wire is unknown.

@@ -33,6 +33,14 @@ class DatabaseSession(AsyncSession):
         except OSError as error:
             raise DatabaseUnavailableError(type(error).__name__) from error
 
+    async def write(self, sql: str, arguments: list[object]) -> None:
+        """Run one statement for its effect.
+
+        Raises:
+            DatabaseUnavailableError: the database is away.
+        """
+        await self.fetch(sql, arguments)
+
     async def insert(self, entity: Entity) -> Entity:
         """Write a new row."""
         self.add(entity)

@@ -14,7 +14,7 @@ docs/decisions/reads-and-writes.md has the reasons and the figures.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import (
     Any,
@@ -47,14 +47,21 @@ _DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 class Runner(Protocol):
     """Where a statement runs: a `Pool`, in autocommit, a `Transaction` or a `DatabaseSession`."""
 
-    async def fetch(
+    def fetch(
         self, sql: str, arguments: list[object], *, replan: bool = False
-    ) -> list[asyncpg.Record]:
+    ) -> Awaitable[list[asyncpg.Record]]:
         """Run it.
 
         Raises:
             OverloadedError: no connection came free in time.
             DatabaseUnavailableError: none could be opened.
+        """
+
+    async def write(self, sql: str, arguments: list[object]) -> None:
+        """Run one that nothing waits for but the end of the transaction.
+
+        Raises:
+            OverloadedError, DatabaseUnavailableError: as `fetch` does, now or at the end.
         """
 
 
@@ -74,8 +81,18 @@ class Compiled:
         self.names = bound.keys() - self._literals.keys()
         self._replan = replan
 
-    async def run(self, runner: Runner, parameters: Mapping[str, object]) -> list[asyncpg.Record]:
+    def run(
+        self, runner: Runner, parameters: Mapping[str, object]
+    ) -> Awaitable[list[asyncpg.Record]]:
         """The rows it returns.
+
+        Raises:
+            TypeError: the parameters are not those of the statement.
+        """
+        return runner.fetch(self.sql, self.arguments(parameters), replan=self._replan)
+
+    def arguments(self, parameters: Mapping[str, object]) -> list[object]:
+        """The parameters in the order of the statement.
 
         Raises:
             TypeError: the parameters are not those of the statement.
@@ -83,9 +100,7 @@ class Compiled:
         if parameters.keys() != self.names:
             raise TypeError(f"not the parameters: {parameters.keys() ^ self.names}")
         values = {**self._literals, **parameters}
-        return await runner.fetch(
-            self.sql, [values[name] for name in self._order], replan=self._replan
-        )
+        return list(map(values.__getitem__, self._order))
 
 
 def written(write: Callable[..., Executable], names: Iterable[str]) -> ClauseElement:
@@ -105,7 +120,7 @@ class NewRow:
         Raises:
             TypeError: the values are not those of the columns.
         """
-        await self._insert.run(runner, values)
+        await runner.write(self._insert.sql, self._insert.arguments(values))
 
 
 class Statement(Generic[P]):
@@ -122,10 +137,12 @@ class Statement(Generic[P]):
         if unused := self._compiled.names ^ set(self._names):
             raise TypeError(f"not in the statement and the function: {unused}")
 
-    async def run(self, runner: Runner, *args: P.args, **kwargs: P.kwargs) -> list[asyncpg.Record]:
+    def run(
+        self, runner: Runner, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[list[asyncpg.Record]]:
         """The rows it returns."""
         values = dict(zip(self._names, args, strict=False)) | kwargs if args else kwargs
-        return await self._compiled.run(runner, values)
+        return self._compiled.run(runner, values)
 
 
 class Query(Statement[P], Generic[P, *Columns]):

@@ -1,7 +1,6 @@
 """Users over HTTP."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +11,7 @@ from src.dependencies import ClockDep, SettingsDep
 from src.http.peer import PeerDep
 from src.http.responses import DocumentResponse, IfMatchDep, versioned
 from src.limits.rate_limits import count_lookup
-from src.schemas import CANONICAL_UUID
+from src.schemas import canonical_uuid
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
 from src.users.schemas import (
@@ -90,8 +89,8 @@ async def get_user(
 
     By the id it is the account, for those who have `users:manage`.
     """
-    if CANONICAL_UUID.fullmatch(user):
+    if user_id := canonical_uuid(user):
         require(viewer, "users:manage")
-        account = await service.read_managed(reads, UUID(user))
+        account = await service.read_managed(reads, user_id)
         return versioned(request, account)
     return DocumentResponse(await service.read_profile(reads, user))

@@ -1,6 +1,7 @@
 """Many at once: writers take turns, nothing is lost, nothing is a 500."""
 
 import asyncio
+import threading
 from collections import Counter
 from uuid import UUID
 
@@ -9,9 +10,10 @@ import pytest
 
 from src.config import Settings
 from src.posts import rendering, router
+from src.posts.markdown import render_markdown
 from src.threads import BoundedThreads
 from tests.posts.support import POSTS, write
-from tests.support import PATIENCE_SECONDS, Account, Accounts
+from tests.support import PATIENCE_SECONDS, Account, Accounts, until
 
 PARAGRAPH = "Some *ordinary* text with a [link](https://x.test) and `code`.\n\n"
 
@@ -140,16 +142,24 @@ async def test_one_authors_long_texts_leave_room_for_the_others(
 ) -> None:
     bob = await accounts.sign_in("bob")
     room = BoundedThreads("markdown", 1, PATIENCE_SECONDS, PATIENCE_SECONDS / 30_000)
+    may_begin = threading.Event()
+
+    def render_when_all_are_there(source: str) -> str:
+        may_begin.wait(PATIENCE_SECONDS)
+        return render_markdown(source)
+
     monkeypatch.setattr(rendering, "_threads", room)
+    monkeypatch.setattr(rendering, "render_markdown", render_when_all_are_there)
     body = "[" * 10_000
-    answers = await asyncio.gather(
-        *(
-            client.post(POSTS, json={"title": "A", "body": body}, headers=ann.headers)
-            for _ in range(8)
-        ),
-        client.post(POSTS, json={"title": "B", "body": body}, headers=bob.headers),
-    )
-    statuses = [answer.status_code for answer in answers]
+    answers = [
+        asyncio.create_task(client.post(POSTS, json={"title": "A", "body": body}, headers=headers))
+        for headers in [*([ann.headers] * 8), bob.headers]
+    ]
+    try:
+        await until(lambda: sum(answer.done() for answer in answers) == 6)
+    finally:
+        may_begin.set()
+    statuses = [(await answer).status_code for answer in answers]
     assert statuses[-1] == 201
     assert Counter(statuses[:-1]) == {201: 2, 503: 6}
     await write(client, ann, body=body)  # there is room again

@@ -352,6 +352,44 @@ async def test_a_swallowed_error_is_no_commit(pool: Pool, table: str) -> None:
     assert await one(pool) == 1
 
 
+INSERT = "INSERT INTO written VALUES ($1)"
+
+
+async def test_a_lone_write_runs_at_the_end(server: Server, pool: Pool, table: str) -> None:
+    async with Transaction(pool) as transaction:
+        await transaction.write(INSERT, [1])
+        assert await server.connections() == 0
+    assert await written(table) == [1]
+
+
+async def test_writes_run_before_what_follows_them(pool: Pool, table: str) -> None:
+    async with Transaction(pool) as transaction:
+        await transaction.write(INSERT, [1])
+        rows = await transaction.fetch("SELECT number FROM written", [])
+        assert [row["number"] for row in rows] == [1]
+        await transaction.write(INSERT, [2])
+        assert await written(table) == []
+    async with Transaction(pool) as transaction:
+        await transaction.write(INSERT, [3])
+        await transaction.write(INSERT, [4])
+        assert await written(table) == [1, 2]
+    assert await written(table) == [1, 2, 3, 4]
+
+
+async def test_a_lone_write_is_dropped_by_an_error_and_its_own_is_raised(
+    pool: Pool, table: str
+) -> None:
+    transaction = Transaction(pool)
+    await transaction.write(INSERT, [1])
+    await transaction.__aexit__(OverloadedError, OverloadedError(), None)
+    transaction = Transaction(pool)
+    await transaction.write(INSERT, [-1])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await transaction.__aexit__(None, None, None)
+    assert await written(table) == []
+    assert await one(pool) == 1
+
+
 async def test_a_transaction_cancelled_in_a_statement_is_rolled_back(
     pool: Pool, table: str
 ) -> None:

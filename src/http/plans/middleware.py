@@ -1,7 +1,7 @@
 """Which requests a plan answers."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from re import Pattern
 from typing import NamedTuple
 
@@ -41,14 +41,17 @@ class PlanMiddleware:
         }
         # By method and number of slashes, the routes to look at in their order: the first counts.
         self._routes = {
-            key: [(entry.pattern, entry.plan) for entry in entries if entry.may_match(*key)]
+            key: [
+                (entry.prefix, entry.pattern, entry.plan)
+                for entry in entries
+                if entry.may_match(*key)
+            ]
             for key in keys
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
-        plan = self._find(scope)
-        await (plan or self.app)(scope, receive, send)
+        return (self._find(scope) or self.app)(scope, receive, send)
 
     def _find(self, scope: Scope) -> Plan | None:
         """The plan of the first route that matches; its path parameters go into the scope."""
@@ -61,17 +64,21 @@ class PlanMiddleware:
         ):
             return None
         path = scope["path"]
-        for pattern, plan in self._routes.get((scope["method"], path.count("/")), ()):
-            if found := pattern.match(path):
+        for prefix, pattern, plan in self._routes.get((scope["method"], path.count("/")), ()):
+            if path.startswith(prefix) and (found := pattern.match(path)):
                 scope["path_params"] = found.groupdict()
                 return plan
         return None
 
 
 class _Entry(NamedTuple):
-    """A route as it is looked for; None stands for any methods, or any number of slashes."""
+    """A route as it is looked for; None stands for any methods, or any number of slashes.
+
+    Its paths begin with the prefix: to look at that first is quicker.
+    """
 
     pattern: Pattern[str]
+    prefix: str = ""
     methods: Collection[str] | None = None
     slashes: int | None = None
     plan: Plan | None = None
@@ -88,8 +95,9 @@ def _entry(context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> _Entry:
         plan = Plan(context, api, otherwise)
     except UnplannedError:
         plan = None
-    slashes = str(context.path_format).count("/") if has_fixed_slashes(context) else None
-    return _Entry(context.path_regex, context.methods, slashes, plan)
+    path = str(context.path_format)
+    slashes = path.count("/") if has_fixed_slashes(context) else None
+    return _Entry(context.path_regex, path.partition("{")[0], context.methods, slashes, plan)
 
 
 def _is_plain(router: APIRouter, route: BaseRoute) -> bool:

@@ -113,8 +113,8 @@ class Plan:
         results: list[Any] = []
         invalid: dict[int, list[Any]] = {}
         for step in self._steps:
-            errors: list[Any] = []
-            values = step.arguments(request, document, errors)
+            values: dict[str, Any] = dict.fromkeys(step.request_names, request)
+            errors = step.read(request, document, values) if step.reads_more else []
             if invalid:
                 errors = [one for _, i in step.needed for one in invalid.get(i, ())] + errors
             if errors:

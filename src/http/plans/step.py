@@ -30,7 +30,8 @@ class Step:
     """One call: a dependency, or in the end the endpoint.
 
     `needed` are the steps before it whose results it gets, each with the name of an argument if it
-    gets it as such.
+    gets it as such. `request_names` are the arguments that are the request, and `reads_more` says
+    whether it gets anything else of it.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Step:
         self.given = [(name, index) for name, index in needed if name is not None]
         self.body: Any = dependant.body_params[0] if dependant.body_params else None
         names = (dependant.request_param_name, dependant.http_connection_param_name)
-        self._request_names = [name for name in names if name]
+        self.request_names = [name for name in names if name]
         self._scopes_name = dependant.security_scopes_param_name
         self._scopes = _get_oauth_scopes(dependant=dependant)
         self._path = [(field, get_validation_alias(field)) for field in dependant.path_params]
@@ -50,6 +51,7 @@ class Step:
             for fields in (dependant.query_params, dependant.header_params)
             if fields
         ]
+        self.reads_more = bool(self._scopes_name or self._path or self._parameters or self.body)
         if (
             any(name not in in_path for _, name in self._path)
             or dependant.cookie_params
@@ -59,9 +61,9 @@ class Step:
         ):
             raise UnplannedError
 
-    def arguments(self, request: Request, document: object, errors: list[Any]) -> dict[str, Any]:
-        """Those that come with the request; what is wrong with them is added to the errors."""
-        values: dict[str, Any] = dict.fromkeys(self._request_names, request)
+    def read(self, request: Request, document: object, values: dict[str, Any]) -> list[Any]:
+        """Add what it gets of the request beside the request itself: what is wrong with that."""
+        errors: list[Any] = []
         if self._scopes_name:
             values[self._scopes_name] = SecurityScopes(self._scopes.copy())
         for field, name in self._path:
@@ -71,7 +73,7 @@ class Step:
             values |= parameters.arguments(request, errors)
         if self.body:
             values[self.body.name] = _valid(self.body, document, ("body",), errors)
-        return values
+        return errors
 
 
 class _Parameters:

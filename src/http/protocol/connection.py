@@ -127,7 +127,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._deaf:
             return
         self._read = nbytes
-        if not self._make_space():
+        if self.received.used + nbytes > self.received.limit and not self._make_space():
             return
         if self._reader.in_request and not self._discards:
             self._hold(0)
@@ -235,6 +235,10 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._refuse(refusal, exchange.scope["method"], exchange.scope["path"])
         self._finish()
 
+    def ended(self, exchange: Exchange) -> None:
+        """Uvicorn waits for it no longer; a callback of the task would take a turn of the loop."""
+        self._state.tasks.discard(exchange.task)
+
     # What uvicorn calls
 
     def shutdown(self) -> None:
@@ -252,9 +256,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self._loop.create_task(exchange.run(self._config.loaded_app))
-        self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        exchange.task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        self._state.tasks.add(exchange.task)
 
     def _hold(self, more: int) -> None:
         """Count the latest read, once for all the requests in it, and so much more."""

@@ -29,7 +29,7 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH, _CONNECTION = b"content-length: ", b"connection: "
 _FRAMING = frozenset({_LENGTH, _CONNECTION, b"transfer-encoding: "})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_NO_CONTENT, _NOT_MODIFIED = int(HTTPStatus.NO_CONTENT), int(HTTPStatus.NOT_MODIFIED)
 _FINAL = range(200, 600)
 
 
@@ -57,6 +57,9 @@ class Connection(Protocol):
     def failed(self, exchange: "Exchange") -> None:
         """The application ended before its answer was complete."""
 
+    def ended(self, exchange: "Exchange") -> None:
+        """The application ended."""
+
 
 class Exchange:
     """One request and its answer.
@@ -76,12 +79,13 @@ class Exchange:
         self.is_cut = False
         self.refusal: AppError | None = None
         self.begun = False  # the answer, on the wire
+        self.task: asyncio.Task[None] | None = None
         self.size = 0
         self._connection = connection
         self._expects_continue = expects_continue
         self._body = bytearray()
         self._delivered = False
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None  # set by what `receive` waits for
         self._start: Message | None = None
         self._chunked = False
         self._silent = False
@@ -100,12 +104,12 @@ class Exchange:
     def add(self, body: bytes) -> None:
         """A piece of the body has come."""
         self._body += body
-        self._changed.set()
+        self._wake()
 
     def complete(self) -> None:
         """The request has been read to its end."""
         self.whole = True
-        self._changed.set()
+        self._wake()
 
     def cut(self, refusal: AppError | None) -> None:
         """The rest of its body will not be read.
@@ -131,6 +135,7 @@ class Exchange:
         finally:
             if not self.over:
                 self._connection.failed(self)
+            self._connection.ended(self)
 
     async def receive(self) -> Message:
         """The next piece of the body; afterwards, that the client is gone or has its answer."""
@@ -139,6 +144,7 @@ class Exchange:
             self._connection.transport.write(_CONTINUE)
         while not (self.over or self.is_cut or self._has_news):
             self._connection.resume_reading(self)
+            self._changed = self._changed or asyncio.Event()
             self._changed.clear()
             await self._changed.wait()
         if self.is_cut and not self.over:
@@ -182,13 +188,17 @@ class Exchange:
 
     def _drop(self) -> None:
         self._body.clear()
-        self._changed.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._changed:
+            self._changed.set()
 
     def _head(self, start: Message, size: int, *, more: bool) -> bytes:
         status: int = start["status"]
         fields, self._left, closes = _read([*self._connection.answer_headers, *start["headers"]])
         own: list[bytes] = []
-        self._silent = self.scope["method"] == "HEAD" or status in _WITHOUT_CONTENT
+        self._silent = self.scope["method"] == "HEAD" or status in {_NO_CONTENT, _NOT_MODIFIED}
         if self._left is None and not self._silent:
             if not more:
                 self._left = size
@@ -197,7 +207,7 @@ class Exchange:
                 own.append(b"transfer-encoding: chunked\r\n")
             else:
                 closes = True  # the end of the connection is the end of the answer
-        if self._left is not None and status != HTTPStatus.NO_CONTENT:
+        if self._left is not None and status != _NO_CONTENT:
             own.append(b"content-length: %d\r\n" % self._left)
         # A client that waits for `100 Continue` may send the body after this answer, or not.
         self.last = self.last or closes or (self._expects_continue and not self.whole)
@@ -236,7 +246,7 @@ def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], int | No
     for name, value in headers:
         encoded = _encoded(name)
         if encoded not in _FRAMING:
-            lines.append(b"%b%b\r\n" % (encoded, value))
+            lines.append(encoded + value + b"\r\n")
         elif encoded == _LENGTH:
             lengths.append(value)
         elif encoded == _CONNECTION:

@@ -19,14 +19,10 @@ class Outlet:
         transport.set_write_buffer_limits(high=0)  # so that `block` is called for any of it
         self._transport = transport
         self._loop = loop
+        self.is_blocked = False  # something is unsent
         self._free = asyncio.Event()
         self._free.set()
         self._deadline: asyncio.TimerHandle | None = None
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether something is unsent."""
-        return not self._free.is_set()
 
     async def freed(self) -> None:
         """Wait until everything is sent, or will never be."""
@@ -34,6 +30,7 @@ class Outlet:
 
     def block(self) -> None:
         """Something is unsent."""
+        self.is_blocked = True
         self._free.clear()
         self.unsent.hold(self, self._size())
         self._watch()
@@ -42,6 +39,7 @@ class Outlet:
 
     def free(self) -> None:
         """Everything is sent, or will never be."""
+        self.is_blocked = False
         self._free.set()
         self.unsent.drop(self)
         if self._deadline is not None:

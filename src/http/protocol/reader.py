@@ -125,7 +125,7 @@ class RequestReader:
         parser, headers, self._headers = self._parser, self._headers, []  # trailers are no headers
         method = self._method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
-        check_head(method, self._url, version, self._checked)
+        checked = check_head(method, self._url, version, self._checked)
         url = httptools.parse_url(self._url)
         raw_path = url.path or b"/"
         scope = {
@@ -139,8 +139,7 @@ class RequestReader:
         self._receiver.head(
             scope,
             last=version == "1.0" or not parser.should_keep_alive() or parser.should_upgrade(),
-            expects_continue=version == "1.1"
-            and any(name == b"expect" for name, _ in self._checked),
+            expects_continue=version == "1.1" and b"expect" in checked,
         )
 
     def on_body(self, data: bytes) -> None:

@@ -5,6 +5,7 @@ sends such a request gets a problem document, and nothing of what follows is rea
 """
 
 import re
+from collections.abc import Mapping
 
 from src.exceptions import AppError, MalformedRequestError
 from src.http.middleware import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, new_request_id
@@ -51,10 +52,10 @@ class UnknownVersionError(AppError):
     title = "The server speaks HTTP/1.1"
 
 
-def check_head(method: str, target: bytes, version: str, checked: Headers) -> None:
+def check_head(method: str, target: bytes, version: str, checked: Headers) -> Mapping[bytes, bytes]:
     """Look at what decides where a request ends, and whom it is for (RFC 9112, sections 3.2, 6.1).
 
-    `checked` are its headers of `CHECKED_NAMES`.
+    `checked` are its headers of `CHECKED_NAMES`, which come back by name.
 
     Raises:
         AppError: it is refused.
@@ -77,6 +78,7 @@ def check_head(method: str, target: bytes, version: str, checked: Headers) -> No
         raise MalformedRequestError("Transfer-Encoding is not chunked")
     if found.get(b"expect", b"100-continue").lower() != b"100-continue":
         raise UnknownExpectationError
+    return found
 
 
 def unknown_method(data: bytes) -> AppError:
