@@ -126,8 +126,8 @@ def authorizations(server: str) -> list[dict[str, str]]:
     return callers
 
 
-LIST = Workload("W1", "a list of 20 posts with their authors", _list_posts, 0.9, 7)
-READ = Workload("W2", "one post with its author", _read_posts, 0.4, 10)
-ME = Workload("W3", "the bearer's own account", _read_me, 0.4, 8)
-CREATE = Workload("W4", "a post is created", _create_posts, 0.3, 5, status=201)
+LIST = Workload("W1", "a list of 20 posts with their authors", _list_posts, 1.1, 12)
+READ = Workload("W2", "one post with its author", _read_posts, 0.6, 13)
+ME = Workload("W3", "the bearer's own account", _read_me, 0.5, 9)
+CREATE = Workload("W4", "a post is created", _create_posts, 0.55, 6, status=201)
 WORKLOADS = [LIST, READ, ME, CREATE]

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -36,6 +36,20 @@ def in_transaction(work: "Callable[[DatabaseSession, Settings, Clock], Awaitable
             return await work(session, settings, Clock())
 
     return asyncio.run(run())
+
+
+def valid(kind: Any, text: str, otherwise: str) -> str:
+    """The text as a pydantic type has it.
+
+    Raises:
+        typer.BadParameter: it is none; with what it should be.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter[str](kind).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(otherwise) from None
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[str]], line: str) -> None:

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from src.jobs.tasks import JobContext
 from src.mail.gateway import Mailer
 from src.mail.mailbox import Mailbox, StoredMail
 from src.main import create_app
+from src.openapi.raised import kinds
 from src.users.models import User
 
 PASSWORD = "correct horse battery"
@@ -306,13 +307,10 @@ def free_port() -> int:
     return port
 
 
-def own_errors(kind: type[AppError] = AppError) -> Iterator[type[AppError]]:
+def own_errors() -> set[type[AppError]]:
     """Every error of the application's own, whatever was imported before."""
-    if kind is AppError:
-        for module in pkgutil.walk_packages(src.__path__, "src."):
-            if module.name != "src.__main__":
-                importlib.import_module(module.name)
-    if kind.__module__.startswith("src."):
-        yield kind
-    for narrower in kind.__subclasses__():
-        yield from own_errors(narrower)
+    for module in pkgutil.walk_packages(src.__path__, "src."):
+        if module.name != "src.__main__":
+            importlib.import_module(module.name)
+    every: set[type[AppError]] = {AppError, *kinds()}
+    return {kind for kind in every if kind.__module__.startswith("src.")}

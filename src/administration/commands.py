@@ -4,21 +4,15 @@ from typing import Annotated
 
 import typer
 
-from src.commands import ADMINISTRATION, in_transaction, notes
+from src.commands import ADMINISTRATION, in_transaction, notes, valid
 
 commands = typer.Typer()
 
 
 def _username(text: str) -> str:
-    from pydantic import TypeAdapter, ValidationError
-
     from src.users.schemas import Username
 
-    try:
-        return TypeAdapter[str](Username).validate_python(text)
-    except ValidationError:
-        message = "a username is 3 to 32 letters a-z, digits, _ and -"
-        raise typer.BadParameter(message) from None
+    return valid(Username, text, "a username is 3 to 32 letters a-z, digits, _ and -")
 
 
 @commands.command(

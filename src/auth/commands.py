@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperCommand
 
 from src.access.permissions import CLIENT_SCOPES, SCOPES
-from src.commands import in_transaction, notes, show
+from src.commands import in_transaction, notes, show, valid
 
 KNOWN_SCOPES = [*CLIENT_SCOPES, *SCOPES]
 
@@ -17,15 +17,9 @@ clients = typer.Typer(
 
 
 def _client_name(text: str) -> str:
-    from pydantic import ValidationError
+    from src.auth.clients.registry import MAX_NAME_LENGTH, ClientName
 
-    from src.auth.clients.registry import MAX_NAME_LENGTH, client_name
-
-    try:
-        return client_name.validate_python(text)
-    except ValidationError:
-        message = f"a name is one line of 1 to {MAX_NAME_LENGTH} characters"
-        raise typer.BadParameter(message) from None
+    return valid(ClientName, text, f"a name is one line of 1 to {MAX_NAME_LENGTH} characters")
 
 
 def _known_scopes(text: str) -> str:

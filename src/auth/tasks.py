@@ -71,8 +71,7 @@ async def send_link(
         created_at=now,
         expires_at=now + link_lifetime(settings, purpose),
     )
-    session.add(link)
-    await session.flush()
+    await session.insert(link)
     await mail_link.enqueue(session, MailLink(link_id=link.id))
 
 

@@ -72,8 +72,7 @@ class PersonalTokenService(Flow):
             created_at=now,
             expires_at=now + lifetime,
         )
-        self._session.add(token)
-        await self._session.flush()
+        await self._session.insert(token)
         await self._events.tell(
             self._session, "personal_token.created", user, token_id=str(token_id), scope=scope
         )

@@ -1,9 +1,11 @@
 """How many requests are answered."""
 
-from pydantic import SecretStr, field_validator
+from typing import Annotated
+
+from pydantic import SecretStr
 
 from src.addresses.urls import check_redis_url
-from src.settings.values import RateLimit, SettingsGroup
+from src.settings.values import RateLimit, SettingsGroup, secret_that
 
 
 class LimitSettings(SettingsGroup):
@@ -13,11 +15,4 @@ class LimitSettings(SettingsGroup):
     rate_limit: RateLimit = "1200/minute"
     rate_limit_mails: RateLimit = "300/hour"
     rate_limit_usernames: RateLimit = "120/minute"
-    redis_url: SecretStr | None = None
-
-    @field_validator("redis_url")
-    @classmethod
-    def _readable_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            check_redis_url(value.get_secret_value())
-        return value
+    redis_url: Annotated[SecretStr, secret_that(check_redis_url)] | None = None

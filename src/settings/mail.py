@@ -1,25 +1,20 @@
 """How mail is sent."""
 
+from typing import Annotated
+
 from pydantic import SecretStr, field_validator
 
 from src.addresses.mail_addresses import parse_mailbox
 from src.addresses.urls import check_smtp_url
-from src.settings.values import SettingsGroup
+from src.settings.values import SettingsGroup, secret_that
 
 
 class MailSettings(SettingsGroup):
     """How mail is sent."""
 
-    smtp_url: SecretStr | None = None
+    smtp_url: Annotated[SecretStr, secret_that(check_smtp_url)] | None = None
     mail_from: str = "Plaza <no-reply@localhost>"
     smtputf8: bool = True
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _readable_smtp_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            check_smtp_url(value.get_secret_value())
-        return value
 
     @field_validator("mail_from")
     @classmethod

@@ -1,11 +1,12 @@
 """What several settings are made of."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from limits import parse_many
@@ -51,6 +52,17 @@ def _listed(value: object) -> object:
 
 # Before the type of a list: it is written with commas between its items.
 COMMAS = (NoDecode, BeforeValidator(_listed))
+
+
+def secret_that(check: Callable[[str], object]) -> AfterValidator:
+    """For the type of a secret: the check raises a ValueError at what it cannot use."""
+
+    def checked(value: SecretStr) -> SecretStr:
+        if value:
+            check(value.get_secret_value())
+        return value
+
+    return AfterValidator(checked)
 
 
 class SettingsGroup(BaseSettings):

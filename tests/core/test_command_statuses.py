@@ -20,7 +20,10 @@ from tests.support import until
 Refusal = Callable[..., tuple[object, str]]
 
 MIGRATION_LOCK = 0x706C617A61
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
 CANARY = "S3cretCanary-of-32-characters-and-more"
 BUG = """
 import sys

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 
 from src.audit import log as audit
@@ -19,7 +18,7 @@ from src.sql.session import DatabaseSession
 
 MAX_NAME_LENGTH = 100
 
-client_name: TypeAdapter[str] = TypeAdapter(Annotated[str, Text(MAX_NAME_LENGTH)])
+ClientName = Annotated[str, Text(MAX_NAME_LENGTH)]
 
 
 async def add_client(

@@ -223,8 +223,7 @@ class ConfirmationService(Flow):
         ]
         await self._session.execute(delete(User).where(User.id == user.id))
         self._session.expunge_all()
-        self._session.add(owner)
-        await self._session.flush()
+        await self._session.insert(owner)
         self._session.add_all(used_links)
         await self._take_username(owner, username)
         return owner.id

@@ -33,8 +33,7 @@ async def leave_address(session: DatabaseSession, user_id: UUID, email: str, now
         created_at=now,
         updated_at=now,
     )
-    session.add(heir)
-    await session.flush()
+    await session.insert(heir)
     await session.execute(update(Registration).where(*others).values(user_id=heir.id))
     first.opened_account = True
     await session.execute(

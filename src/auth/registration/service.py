@@ -69,8 +69,7 @@ class RegistrationService(Flow):
                 locale=locale,
                 created_at=now,
             )
-            self._session.add(registration)
-            await self._session.flush()
+            await self._session.insert(registration)
             if count > MAX_REGISTRATIONS:
                 await self._forget_oldest_registrations(user_id)
         if count <= self._settings.email_links_per_hour:

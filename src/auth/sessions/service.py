@@ -48,8 +48,7 @@ class SessionService(Flow):
             idle_expires_at=now + self._settings.session_idle_lifetime,
             expires_at=now + self._settings.session_absolute_lifetime,
         )
-        self._session.add(session)
-        await self._session.flush()
+        await self._session.insert(session)
         return await self._token_pair(session, scope, now)
 
     async def refresh(self, refresh_token: str, scope: str | None, client: Client) -> TokenRead:

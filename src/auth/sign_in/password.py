@@ -12,6 +12,7 @@ from src.auth.exceptions import InvalidGrantError
 from src.auth.flows import Flow
 from src.auth.guessing.backoff import Guesser, password_guessers
 from src.auth.tokens.opaque_tokens import parse
+from src.exceptions import NotFoundError
 from src.sql.statements import Query
 from src.users.emails import normalize_email
 from src.users.models import User
@@ -76,15 +77,12 @@ class PasswordCheck(Flow):
         Raises:
             InvalidGrantError: there is none any more.
         """
-        user = await self._session.scalar(
-            select(User)
-            .where(User.id == user_id, User.is_active)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
-        if user is None:
-            raise InvalidGrantError
-        return user
+        try:
+            return await self._session.locked(
+                select(User).where(User.id == user_id, User.is_active)
+            )
+        except NotFoundError:
+            raise InvalidGrantError from None
 
     def known_device(self, device_tokens: Sequence[str], salt: bytes) -> UUID | None:
         """The device, if one of its tokens is the account's."""
