@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -96,6 +97,20 @@ def once(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(**arguments)
 
     return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _garbage() -> Iterator[None]:
+    """Let the applications of tests leave the garbage collector as it is.
+
+    Each would freeze the garbage of the earlier ones with itself, which then nobody collects.
+    """
+    gc.collect()
+    gc.freeze()  # modules and tests live as long as the process
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("freeze", "unfreeze", "set_threshold"):
+            patch.setattr(f"src.main.gc.{name}", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
