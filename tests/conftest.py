@@ -2,17 +2,21 @@
 
 import asyncio
 import atexit
+import gc
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import fastapi.routing
 import httpx
 import pytest
 from alembic import command
@@ -26,6 +30,7 @@ from src.jobs.worker import Worker
 from src.mail.mailbox import Mailbox
 from src.main import SCHEDULES, TASKS, create_app
 from src.sql import embedded_postgres
+from tests.databases import Databases
 from tests.support import Account, Accounts, FrozenClock, Inbox, job_context, require_declared
 
 # How the test processes learn what the first one made.
@@ -80,19 +85,80 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[SERVER_URL], os.environ[TEMPLATE] = url, template
 
 
-@pytest.fixture
+def once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which remembers its results."""
+    remembered = cache(function)
+
+    def call(**arguments: Any) -> Any:
+        known = {name: tuple(x) if isinstance(x, list) else x for name, x in arguments.items()}
+        try:
+            return remembered(**known)
+        except TypeError:  # no hash, as scopes in a list
+            return function(**arguments)
+
+    return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _garbage() -> Iterator[None]:
+    """Let the applications of tests leave the garbage collector as it is.
+
+    Each would freeze the garbage of the earlier ones with itself, which then nobody collects.
+    """
+    gc.collect()
+    gc.freeze()  # modules and tests live as long as the process
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("freeze", "unfreeze", "set_threshold"):
+            patch.setattr(f"src.main.gc.{name}", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remembered() -> Iterator[None]:
+    """Find out once in a process what every application and connection of a test asks again.
+
+    FastAPI reads the signatures of all endpoints for each application, and asyncpg the types of
+    arrays on each connection: together a third of a short test. The same arguments have the same
+    answer, since PostgreSQL gives an identifier to one type only.
+    """
+    introspect = asyncpg.Connection._introspect_types  # type: ignore[attr-defined]
+    types: dict[frozenset[int], Any] = {}
+
+    async def introspect_once(connection: Any, oids: Any, *arguments: Any) -> Any:
+        wanted = frozenset(oids)
+        if wanted in types:
+            return types[wanted], SimpleNamespace(name="nothing was prepared")
+        found = await introspect(connection, oids, *arguments)
+        types[wanted] = found[0]
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_build_dependant_with_parameterless_dependencies", "create_model_field"):
+            patch.setattr(fastapi.routing, name, once(getattr(fastapi.routing, name)))
+        patch.setattr(asyncpg.Connection, introspect.__name__, introspect_once)
+        yield
+
+
+@pytest.fixture(scope="session")
 def server_url() -> str:
     """A PostgreSQL server: DATABASE_URL, or an embedded one for the run."""
     return os.environ[SERVER_URL]
 
 
+@pytest.fixture(scope="session")
+def databases(server_url: str) -> Iterator[Databases]:
+    """Databases for the tests of this process."""
+    databases = Databases(server_url, os.environ[TEMPLATE])
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-async def database_url(server_url: str) -> AsyncIterator[str]:
+def database_url(server_url: str, databases: Databases) -> Iterator[str]:
     """A migrated, empty database of the test's own."""
-    name, template = f"plaza_test_{uuid4().hex}", os.environ[TEMPLATE]
-    await execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    name = databases.take()
     yield on_database(server_url, name)
-    await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.drop(name)
 
 
 @pytest.fixture

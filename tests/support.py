@@ -128,8 +128,14 @@ class Inbox:
 
     async def mails(self, to: str, count: int) -> list[StoredMail]:
         """The mails to an address, newest first, once there are `count` of them."""
-        await until(lambda: len(self.mailbox.messages(to)) >= count)
-        return self.mailbox.messages(to)
+        mails: list[StoredMail] = []
+
+        def have_come() -> bool:
+            mails[:] = self.mailbox.messages(to)
+            return len(mails) >= count
+
+        await until(have_come)
+        return mails
 
     async def token(self, to: str, count: int = 1) -> str:
         """The token of the link in the newest of `count` mails to an address."""

@@ -16,7 +16,7 @@ from tests.docs.support import blocks, headed_blocks, section
 
 WALK = (PROJECT_ROOT / "docs/add-a-feature.md").read_text()
 COPIED = ("src", "alembic", "templates", "alembic.ini", "logging.ini", "pyproject.toml")
-COPIED_TESTS = ("__init__.py", "conftest.py", "support.py")
+COPIED_TESTS = ("__init__.py", "conftest.py", "databases.py", "support.py")
 _ENTRY = re.compile(r"^\| `(\S+)` \| `([^`]+)` \| `([^`]+)` \| `(\w+)` \|$", re.MULTILINE)
 _DOWN_REVISION = re.compile(r'^down_revision = "\w+"$', re.MULTILINE)
 CHECKS = [("ruff", "check"), ("ruff", "format", "--check")]
