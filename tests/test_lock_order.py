@@ -98,5 +98,5 @@ class TestUnconfirmed:
                 changes.append(client.post(CONFIRM, json={"token": token}, headers=account.headers))
             answers = await asyncio.gather(*changes)
             assert_no_deadlock(answers)
-            # Whoever is second has lost his account to the one who receives its mail.
+            # Whoever is second has lost their account to the one who receives its mail.
             assert sorted(answer.status_code for answer in answers) in ([204, 400], [204, 401])

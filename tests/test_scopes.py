@@ -49,7 +49,7 @@ def needs(*scopes: str, status: int = 200, **request: Any) -> Call:
 
 
 def own(*scopes: str, status: int = 200, **request: Any) -> Call:
-    """A route of one's own account, for whoever has signed in himself."""
+    """A route of one's own account, for whoever has signed in themselves."""
     return Call(frozenset(scopes), status, session=True, **request)
 
 

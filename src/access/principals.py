@@ -20,7 +20,7 @@ _STATE = "principal"
 
 
 class Principal(NamedTuple):
-    """The caller: the user's own document, and what the token lets him do now.
+    """The caller: the user's own document, and what the token lets them do now.
 
     A personal access token belongs to no session.
     """
@@ -32,7 +32,7 @@ class Principal(NamedTuple):
 
 
 class SessionPrincipal(NamedTuple):
-    """The caller of a session: somebody who has signed in himself."""
+    """The caller of a session: somebody who has signed in themselves."""
 
     user_id: UUID
     session_id: UUID
@@ -105,7 +105,7 @@ class InsufficientScopeError(_BearerError):
 
 
 class SessionRequiredError(_BearerError):
-    """A personal access token where somebody has to have signed in himself."""
+    """A personal access token where somebody has to have signed in themselves."""
 
     status = 403
     error = "insufficient_scope"
@@ -183,7 +183,7 @@ async def session_principal(
     """The caller of a session.
 
     Raises:
-        SessionRequiredError: he came with a personal access token.
+        SessionRequiredError: they came with a personal access token.
     """
     if principal.session_id is None:
         raise SessionRequiredError
@@ -195,10 +195,10 @@ async def session_principal(
 async def session_principal_or_refusal(
     request: Request, token: Annotated[str | None, Security(bearer_token)]
 ) -> SessionPrincipal | NotAuthenticatedError | InvalidTokenError:
-    """The caller of a session, or why he is none: for a route that has another way to know him.
+    """The caller of a session, or why there is none: for a route that has another way to know them.
 
     Raises:
-        SessionRequiredError: he came with a personal access token.
+        SessionRequiredError: they came with a personal access token.
     """
     try:
         return await session_principal(require(await optional_principal(request, token)))
@@ -207,7 +207,7 @@ async def session_principal_or_refusal(
 
 
 def require(principal: Principal | None, *scopes: str) -> Principal:
-    """The caller, if there is one and his token carries the scopes.
+    """The caller, if there is one and their token carries the scopes.
 
     Raises:
         NotAuthenticatedError: there is none.

@@ -25,7 +25,7 @@ class EmailAlreadyConfirmedError(AppError):
 
 
 class ConfirmationProofRequiredError(AppError):
-    """The link is good, but whoever follows it has to show that the account is his."""
+    """The link is good, but whoever follows it has to show that the account is theirs."""
 
     status = 400
     code = "confirmation_proof_required"

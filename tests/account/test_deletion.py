@@ -172,7 +172,7 @@ async def test_of_all_administrators_at_once_one_stays(
     for name in names:
         await accounts.add(name, roles=("admin",))
     roots = [await accounts.sign_in(name) for name in names]
-    # They all wait at the same point: none has locked a row yet, or each his own.
+    # They all wait at the same point: none has locked a row yet, or each their own.
     async with app.state.database.sessions() as session:
         connection = await session.connection()
         await connection.exec_driver_sql("SELECT 1 FROM users FOR UPDATE")

@@ -84,7 +84,7 @@ async def test_a_confirmed_user_gets_the_role_and_is_told_and_nothing_is_asked(
 ) -> None:
     assert "has an account" in await make(app, monkeypatch, "ann@x.test")
     assert sys.stdin.readline() == f"{PASSWORD}\n"
-    ann = await accounts.sign_in("ann")  # with the password that was his before
+    ann = await accounts.sign_in("ann")  # with the password that was theirs before
     [entry] = await entries(client, ann, action="roles.changed")
     assert (entry["user_id"], entry["actor_id"]) == (ann.id, None)
     assert entry["details"] == {"before": [], "after": ["admin"]}

@@ -70,7 +70,7 @@ async def test_two_who_remove_each_other_at_once_are_not_both_gone(
             change(client, first, second.id, **loss), change(client, second, first.id, **loss)
         )
         statuses = sorted(answer.status_code for answer in answers)
-        # The one who came late may be signed out before he is heard.
+        # The one who came late may be signed out before they are heard.
         assert statuses in ([200, 401], [200, 403], [200, 409]), statuses
         winner = first if answers[0].status_code == 200 else second
         assert await users(client, winner, role="admin", is_active="true") == [winner.username]

@@ -12,7 +12,7 @@ from tests.browser.conftest import Server, mailed_link
 pytestmark = pytest.mark.browser
 
 EMAIL, NEW_EMAIL = "bob.forgetful@example.com", "bob.remembers@example.com"
-OLD, NEW = "a password he forgot", "a heron in the shallows"
+OLD, NEW = "a password they forgot", "a heron in the shallows"
 
 
 def test_forgotten_password_and_new_address(server: Server, browser: Chrome) -> None:

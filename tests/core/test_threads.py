@@ -1,4 +1,4 @@
-"""Threads for long work: the queue is bounded, and nobody can have it for himself."""
+"""Threads for long work: the queue is bounded, and nobody can have it all."""
 
 import asyncio
 import os

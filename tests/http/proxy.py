@@ -43,7 +43,7 @@ class Proxy:
         self._up = False
         for writer in self._writers:
             writer.transport.abort()
-        for gate in self._gates:  # whoever waits at one finds his connection cut
+        for gate in self._gates:  # whoever waits at one finds their connection cut
             gate.set()
         await asyncio.sleep(0.05)
 

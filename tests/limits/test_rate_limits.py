@@ -270,7 +270,7 @@ async def test_an_account_is_counted_wherever_it_comes_from(
         async with at(app, f"203.0.113.{number}") as client:
             answer = await client.get("/api/v1/users/me", headers=ann.headers)
             assert answer.status_code == 200
-            assert told(answer)[:2] == (LIMIT, LIMIT - number - 1)  # his address has more left
+            assert told(answer)[:2] == (LIMIT, LIMIT - number - 1)  # their address has more left
     async with at(app, "203.0.113.200") as client:
         refused = await client.get("/api/v1/users/me", headers=ann.headers)
         problem_of(refused, 429, "rate_limited")

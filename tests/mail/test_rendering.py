@@ -72,7 +72,7 @@ def test_every_security_event_has_words_of_its_own(locale: str) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("template", VALUES)
 def test_no_sentence_of_a_text_is_broken(template: str, locale: str) -> None:
-    """Whoever shows it breaks lines where his window ends; breaks of ours would be in between."""
+    """Whoever shows it breaks lines where their window ends; breaks of ours would be in between."""
     events = get_args(Notice) if template == "security_notice" else [None]
     for event in events:
         text = render(template, locale, VALUES[template] | ({"event": event} if event else {})).text

@@ -24,7 +24,7 @@ def takes_a_token(operation: dict[str, Any]) -> bool:
 
 
 class Reader:
-    """Sends what the document suggests, and fills in only what was mailed or shown to him."""
+    """Sends what the document suggests, and fills in only what was mailed or shown to them."""
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, inbox: Inbox) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""One's own account: reading it, changing the profile, and what nobody changes himself."""
+"""One's own account: reading it, changing the profile, and what nobody changes themselves."""
 
 import asyncio
 from datetime import timedelta

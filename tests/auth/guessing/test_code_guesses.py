@@ -1,4 +1,4 @@
-"""Who knows a password gains no guesses at the second factor by what he has collected before."""
+"""Who knows a password gains no guesses at the second factor by what they have collected before."""
 
 import asyncio
 from collections import Counter

@@ -68,7 +68,7 @@ async def second_step(
 
 
 async def state(client: httpx.AsyncClient, account: Account) -> dict[str, Any]:
-    """What the user sees of his second factor."""
+    """What the user sees of their second factor."""
     answer = await client.get(MFA, headers=account.headers)
     assert answer.status_code == 200, answer.text
     seen: dict[str, Any] = answer.json()

@@ -390,7 +390,7 @@ async def test_the_pages_need_what_is_served(client: httpx.AsyncClient) -> None:
 async def test_an_address_that_was_never_confirmed_is_not_handed_over(
     client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
 ) -> None:
-    """Somebody else may have opened the account; its owner registers, and it is his own."""
+    """Somebody else may have opened the account; its owner registers, and it is their own."""
     evil = await register(client, ANN, password="the attacker's password", display_name="Evil")
     await inbox.token(ANN)
     await forgot(client, ANN)

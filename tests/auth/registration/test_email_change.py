@@ -96,7 +96,7 @@ async def test_it_switches_when_the_new_address_confirms(
 async def test_the_owner_of_a_mistyped_address_gains_nothing(
     client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
 ) -> None:
-    """He has the link, but neither the password nor a session of the account."""
+    """They have the link, but neither the password nor a session of the account."""
     ann, stranger = await accounts.sign_in("ann"), await accounts.sign_in("stranger")
     token = await change_link(client, inbox, ann)
     for answer in (
@@ -216,7 +216,7 @@ async def test_an_address_taken_meanwhile(
 async def test_an_account_that_never_confirmed_the_address_gives_way(
     client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox
 ) -> None:
-    """Whoever opened it has not shown that the address is his."""
+    """Whoever opened it has not shown that the address is theirs."""
     ann = await accounts.sign_in("ann")
     token = await change_link(client, inbox, ann)
     secret = await register(client, NEW, password="the attacker's password")
@@ -430,7 +430,7 @@ class TestWithoutConfirmation:
     async def test_an_unproven_address_gets_no_notices(
         self, client: httpx.AsyncClient, app: FastAPI, accounts: Accounts, inbox: Inbox
     ) -> None:
-        """It may be a stranger's, and our mail would carry an advertisement to him."""
+        """It may be a stranger's, and our mail would carry an advertisement to them."""
         await register(client, OLD, username="ann", display_name="Visit https://evil.test")
         await inbox.token(OLD)
         await change_email(client, await accounts.sign_in("ann"), NEW)

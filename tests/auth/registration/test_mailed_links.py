@@ -158,7 +158,7 @@ async def test_the_owner_of_a_known_address_is_told_in_his_own_language(
 async def test_what_a_stranger_calls_himself_is_not_in_the_mail(
     client: httpx.AsyncClient, inbox: Inbox
 ) -> None:
-    """Or our mail would carry his advertisement."""
+    """Or our mail would carry their advertisement."""
     name = "Visit https://evil.test now"
     await client.post(REGISTER, json=ANN | {"display_name": name, "username": "evil-shop"})
     [mail] = await inbox.mails("ann@x.test", 1)

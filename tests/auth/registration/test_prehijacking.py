@@ -1,4 +1,4 @@
-"""Whoever registers an address he does not own gains nothing when its owner confirms it."""
+"""Whoever registers an address they do not own gains nothing when its owner confirms it."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ EVIL = "the attacker's password"
 
 
 async def assert_the_victims(client: httpx.AsyncClient) -> str:
-    """Check that the account answers to the victim alone; his access token."""
+    """Check that the account answers to the victim alone; their access token."""
     unknown = await sign_in(client, "nobody@x.test", EVIL)
     assert seen(await sign_in(client, VICTIM, EVIL)) == seen(unknown)
     assert seen(await sign_in(client, "evil", EVIL)) == seen(unknown)
@@ -52,12 +52,12 @@ async def assert_the_victims(client: httpx.AsyncClient) -> str:
 
 
 async def attack(client: httpx.AsyncClient) -> str:
-    """The attacker registers the victim's address; his secret."""
+    """The attacker registers the victim's address; their secret."""
     return await register(client, VICTIM, password=EVIL, display_name="Evil", username="evil")
 
 
 async def own_registration(client: httpx.AsyncClient) -> str:
-    """The victim registers; his secret."""
+    """The victim registers; their secret."""
     return await register(client, VICTIM, password=OWN, display_name="Victim")
 
 
@@ -96,7 +96,7 @@ async def test_the_link_of_the_attackers_mail_serves_the_owner_as_well(
 async def test_a_click_without_a_proof_confirms_nothing(
     client: httpx.AsyncClient, inbox: Inbox
 ) -> None:
-    """The owner, curious, follows the link of a registration that was not his."""
+    """The owner, curious, follows the link of a registration that was not theirs."""
     await attack(client)
     token = await inbox.token(VICTIM)
     assert (await client.get(f"/confirm-email?token={token}")).status_code == 200
@@ -251,7 +251,7 @@ class TestWithoutConfirmation:
 
     @pytest.fixture
     async def evil(self, client: httpx.AsyncClient) -> tuple[str, str]:
-        """The attacker's tokens of the victim's account, which he registered and uses."""
+        """The attacker's tokens of the victim's account, which they registered and use."""
         await attack(client)
         return pair(await sign_in(client, VICTIM, EVIL))
 

@@ -117,7 +117,7 @@ async def test_the_audit_log_says_who_signed_in_and_who_failed(
     pair(await sign_in(client))
     place = (CAFE, "Firefox on Linux")
     assert await rows(app, AUDIT) == [
-        ["sign_in.failed", None, ann, *place, {}],  # whoever it was, he was not signed in
+        ["sign_in.failed", None, ann, *place, {}],  # whoever it was, they were not signed in
         ["sign_in.failed", None, None, *place, {}],
         ["sign_in.succeeded", ann, ann, HOME, "Firefox on Linux", {"client_id": "plaza"}],
     ]

@@ -79,7 +79,7 @@ class Forge:
 
 @pytest.fixture
 def forge(settings: Settings, ann: Account) -> Forge:
-    """What a forger could want, and more than he can have: the genuine key."""
+    """What a forger could want, and more than they can have: the genuine key."""
     key = load_pem_private_key(settings.jwt_private_key.get_secret_value().encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return Forge(segment(ann.access_token, 0), segment(ann.access_token, 1), key)

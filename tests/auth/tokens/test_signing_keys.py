@@ -191,7 +191,7 @@ async def test_a_token_of_a_retired_key_is_refused(
     *,
     used_before: bool,
 ) -> None:
-    """Whoever has the old key can make such tokens as long as he likes."""
+    """Whoever has the old key can make such tokens as long as they like."""
     forged = long_lived(ann.access_token, first_key(settings))
     await rotate(app)
     lifetime = settings.access_token_lifetime + CLOCK_SKEW + RELOAD_MARGIN
