@@ -42,8 +42,8 @@ worker: install ## Run the background jobs in a process of their own
 migrate: install ## Bring the database to the newest migration
 	$(PY) -m src migrate
 
-test: install ## Run the tests with coverage; DATABASE_URL=… another server, ARGS=… some tests only
-	$(PY) -m pytest -n logical $(or $(ARGS),--cov)
+test: install ## Run the tests; DATABASE_URL=… another server, ARGS=… some only, or --cov
+	$(PY) -m pytest -n logical $(ARGS)
 
 test-browser: install ## Run the browser tests (Debian: chromium and chromium-driver)
 	@for program in "$(CHROMIUM)" "$(CHROMEDRIVER)"; do \

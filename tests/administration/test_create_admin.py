@@ -149,12 +149,30 @@ def test_wrong_arguments_get_the_usage(
     assert reason in capsys.readouterr().err
 
 
-async def test_a_refusal_is_a_sentence_and_a_status(environment: dict[str, str]) -> None:
-    told = "Use at least 8 characters. Nothing has changed.\n"
-    assert await create(environment, EMAIL, password="short") == (1, "", told)
-    for address in ("root", "Root <root@x.test>", "root@x.invalid"):
-        told = f"{address} is not a valid e-mail address.\n"
-        assert await create(environment, address) == (1, "", told)
+@pytest.mark.parametrize(
+    ("address", "password", "told"),
+    [
+        (EMAIL, "short", "Use at least 8 characters. Nothing has changed.\n"),
+        ("root", PASSWORD, "root is not a valid e-mail address.\n"),
+        ("Root <root@x.test>", PASSWORD, "Root <root@x.test> is not a valid e-mail address.\n"),
+        ("root@x.invalid", PASSWORD, "root@x.invalid is not a valid e-mail address.\n"),
+    ],
+)
+def test_a_refusal_is_a_sentence_and_a_status(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    address: str,
+    password: str,
+    told: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["python -m src", "create-admin", address])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert (exit_.value.code, *capsys.readouterr()) == (1, "", told)
 
 
 async def test_addresses_for_tests_are_none_elsewhere(environment: dict[str, str]) -> None:

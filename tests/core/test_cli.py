@@ -171,13 +171,15 @@ async def test_a_taken_port_is_said_in_a_sentence_and_nothing_is_started(
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64, "name.invalid", "192.0.2.1"])
+@pytest.mark.usefixtures("settings_from_here")
 def test_a_host_that_is_no_address_of_this_machine_is_said_in_a_sentence(
-    environment: dict[str, str], host: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    done = run(environment | {"HOST": host}, "serve")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"HOST {host} ")
-    assert done.stderr.count("\n") == 1
+    monkeypatch.setenv("HOST", host)
+    status, told = refusal(capsys, monkeypatch, "serve")
+    assert status == 1
+    assert told.startswith(f"HOST {host} ")
+    assert told.count("\n") == 1
 
 
 def test_an_env_file_that_is_not_utf8_is_said_and_not_repeated(
