@@ -71,7 +71,7 @@ async def test_ending_other_sessions_takes_the_scope(
     assert (await whoami(client, wide.access_token)).status_code == 200
 
 
-async def test_anybody_may_end_his_own_session(
+async def test_anybody_may_end_their_own_session(
     client: httpx.AsyncClient, accounts: Accounts
 ) -> None:
     wide = await accounts.sign_in("ann")

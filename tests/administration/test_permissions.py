@@ -217,7 +217,7 @@ async def test_a_disabled_user_is_out_at_the_next_request(
 
 
 @pytest.mark.parametrize("grab", GRABS)
-async def test_nobody_gives_himself_anything(
+async def test_nobody_gives_themselves_anything(
     client: httpx.AsyncClient, app: FastAPI, ann: Account, grab: dict[str, object]
 ) -> None:
     before = await state(app)

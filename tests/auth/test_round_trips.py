@@ -232,7 +232,7 @@ class TestWebSession:
         body = (await browser.get(SESSION)).json()
         assert (body["user"], body["scope"]) == (None, "posts:read")
 
-    async def test_who_may_do_nothing_any_more_is_nobody_until_he_may_again(
+    async def test_who_may_do_nothing_any_more_is_nobody_until_they_may_again(
         self, browser: httpx.AsyncClient, app: FastAPI, accounts: Accounts, clock: FrozenClock
     ) -> None:
         await accounts.add("ann", roles=("admin",))

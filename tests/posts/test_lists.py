@@ -132,7 +132,7 @@ async def test_fewer_full_texts_fit_on_a_page(client: httpx.AsyncClient) -> None
         assert (await client.get(f"{POSTS}?{query}")).status_code == 200
 
 
-async def test_a_list_shows_the_author_as_he_is_now(
+async def test_a_list_shows_the_author_as_they_are_now(
     client: httpx.AsyncClient, ann: Account
 ) -> None:
     await write(client, ann, status="published")

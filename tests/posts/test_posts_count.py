@@ -64,7 +64,7 @@ async def test_every_step_is_counted(
         await execute(database_url, DELETE, "UPDATE users SET posts_count = 0")
 
 
-async def test_each_author_has_a_count_of_his_own(
+async def test_each_author_has_a_count_of_their_own(
     client: httpx.AsyncClient, ann: Account, bob: Account
 ) -> None:
     for _ in range(3):
@@ -74,7 +74,7 @@ async def test_each_author_has_a_count_of_his_own(
     assert (await posts_count(client, ann), await posts_count(client, bob)) == (3, 1)
 
 
-async def test_an_author_who_is_deleted_takes_his_posts_along(
+async def test_an_author_who_is_deleted_takes_their_posts_along(
     client: httpx.AsyncClient, ann: Account, bob: Account, database_url: str
 ) -> None:
     for author in (ann, bob):

@@ -134,7 +134,7 @@ async def sign_in(port: int, username: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("proxy", PROXIES, ids=lambda proxy: proxy.__name__)
-async def test_everybody_gets_the_answers_to_his_own_requests(
+async def test_everybody_gets_the_answers_to_their_own_requests(
     proxy: Proxy, server: int, tmp_path: Path, accounts: Accounts
 ) -> None:
     for username in VICTIMS:

@@ -94,7 +94,7 @@ async def test_what_is_left_out_stays(client: httpx.AsyncClient, ann: Account) -
     assert after == before | {"display_name": "Anne", "version": 3}
 
 
-async def test_nobody_gives_himself_a_rank(
+async def test_nobody_gives_themselves_a_rank(
     client: httpx.AsyncClient, app: FastAPI, ann: Account
 ) -> None:
     stored = await rows(app, "SELECT u::text FROM users AS u")

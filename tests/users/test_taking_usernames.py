@@ -155,7 +155,7 @@ async def test_a_deletion_leaves_the_name_before_held_too(
         assert code(await rename(client, bob, username)) == TAKEN
 
 
-async def test_of_two_who_registered_with_one_name_the_slower_is_told_in_his_profile(
+async def test_of_two_who_registered_with_one_name_the_slower_is_told_in_their_profile(
     client: httpx.AsyncClient, inbox: Inbox
 ) -> None:
     secrets = [await register(client, f"{n}@x.test", username="ann") for n in (1, 2)]
@@ -217,7 +217,7 @@ class TestWithoutConfirmation:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"require_confirmed_email": False})
 
-    async def test_a_name_given_up_while_somebody_registers_is_held_against_him(
+    async def test_a_name_given_up_while_somebody_registers_is_held_against_them(
         self,
         client: httpx.AsyncClient,
         app: FastAPI,

@@ -71,7 +71,7 @@ async def test_sessions_have_the_scopes_of_their_client_at_most(
     assert_oauth_error(wider, 400, "invalid_scope")
 
 
-async def test_a_client_gives_no_user_more_than_he_has(
+async def test_a_client_gives_no_user_more_than_they_have(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     powerful = await add_client(app, "profile:read", "users:manage")

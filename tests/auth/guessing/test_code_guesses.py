@@ -112,7 +112,7 @@ async def test_all_known_devices_count_as_one(
     assert code(await sign_in(client, devices[0], code=recovery_codes[8])) == WAIT
 
 
-async def test_the_owner_gets_in_on_his_device_while_a_thief_of_the_password_waits(
+async def test_the_owner_gets_in_on_their_device_while_a_thief_of_the_password_waits(
     client: httpx.AsyncClient, ann: Account, clock: FrozenClock
 ) -> None:
     phone, recovery_codes = await enable(client, ann, clock)

@@ -145,7 +145,7 @@ async def test_the_browsers_language_is_the_mails(client: httpx.AsyncClient, inb
     assert outcomes == LANGUAGES
 
 
-async def test_the_owner_of_a_known_address_is_told_in_his_own_language(
+async def test_the_owner_of_a_known_address_is_told_in_their_own_language(
     client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
 ) -> None:
     ann = await accounts.sign_in("ann")
@@ -155,7 +155,7 @@ async def test_the_owner_of_a_known_address_is_told_in_his_own_language(
     assert not mail.subject.isascii()
 
 
-async def test_what_a_stranger_calls_himself_is_not_in_the_mail(
+async def test_what_a_stranger_calls_themselves_is_not_in_the_mail(
     client: httpx.AsyncClient, inbox: Inbox
 ) -> None:
     """Or our mail would carry their advertisement."""

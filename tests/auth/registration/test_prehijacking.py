@@ -69,7 +69,7 @@ async def clean_up(app: FastAPI) -> None:
 
 @pytest.mark.parametrize("order", ["attacker first", "attacker after", "attacker around"])
 @pytest.mark.parametrize("proof", ["secret", "password"])
-async def test_the_owner_confirms_with_his_own_proof(
+async def test_the_owner_confirms_with_their_own_proof(
     client: httpx.AsyncClient, inbox: Inbox, order: str, proof: str
 ) -> None:
     if order != "attacker after":
@@ -268,7 +268,7 @@ class TestWithoutConfirmation:
         for refresh_token in (evil[1], second_refresh):
             assert code(await refresh(client, refresh_token)) == (400, "invalid_grant")
 
-    async def test_the_owner_gets_the_username_that_he_asked_for(
+    async def test_the_owner_gets_the_username_that_they_asked_for(
         self, client: httpx.AsyncClient, inbox: Inbox, evil: tuple[str, str]
     ) -> None:
         secret = await register(client, VICTIM, password=OWN, username="victor")
@@ -357,7 +357,7 @@ class TestWithoutConfirmation:
         assert (await whoami(client, access)).json()["email_verified"] is True
         assert code(await sign_in(client, VICTIM, EVIL)) == (400, "invalid_grant")
 
-    async def test_the_owners_sessions_live_on_when_he_confirms(
+    async def test_the_owners_sessions_live_on_when_they_confirm(
         self, client: httpx.AsyncClient, accounts: Accounts, inbox: Inbox
     ) -> None:
         secret = await own_registration(client)

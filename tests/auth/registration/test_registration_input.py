@@ -143,7 +143,7 @@ async def test_a_body_that_is_no_registration_is_a_4xx(client: httpx.AsyncClient
     assert code(large) == (413, "content_too_large")
 
 
-async def test_nobody_gives_himself_a_rank(
+async def test_nobody_gives_themselves_a_rank(
     client: httpx.AsyncClient, app: FastAPI, inbox: Inbox
 ) -> None:
     for extra in OVER_REACHING:

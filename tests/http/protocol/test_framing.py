@@ -313,7 +313,7 @@ async def test_other_forms_of_a_request_are_read(port: int, sent: bytes, expecte
 
 
 @pytest.mark.parametrize("line", [b"POST /early HTTP/1.1", b"POST / HTTP/1.1"])
-async def test_whoever_waits_to_send_his_body_is_told_to_or_the_connection_ends(
+async def test_whoever_waits_to_send_their_body_is_told_to_or_the_connection_ends(
     port: int, line: bytes
 ) -> None:
     head = request(b"Expect: 100-continue\r\n" + LENGTH, line)
@@ -328,7 +328,7 @@ async def test_whoever_waits_to_send_his_body_is_told_to_or_the_connection_ends(
     assert len(answers) == 2
 
 
-async def test_nobody_is_told_to_send_his_body_in_the_middle_of_an_answer() -> None:
+async def test_nobody_is_told_to_send_their_body_in_the_middle_of_an_answer() -> None:
     async def read_late(_scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"abc", "more_body": True})
