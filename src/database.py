@@ -22,8 +22,9 @@ from src.config import Settings
 from src.exceptions import DatabaseRefusedError, DatabaseUnavailableError
 from src.progress import waiting
 from src.sql import embedded_postgres
-from src.sql.pool import Pool, Transaction
+from src.sql.pool import Pool
 from src.sql.session import DatabaseSession
+from src.sql.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # nothing exports it yet
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `Application` goes past it
     )
     app.state.settings = settings
     app.state.clock = clock or Clock()

@@ -43,7 +43,7 @@ def _not_a_number(value: object) -> object:
 
 def _no_other_form(value: object) -> object:
     """Pydantic would take braces, a prefix, and no hyphens at all."""
-    if isinstance(value, str) and not _CANONICAL_UUID.fullmatch(value):
+    if isinstance(value, str) and not canonical_uuid(value):
         raise invalid("id_invalid")
     return value
 

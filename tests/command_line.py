@@ -1,5 +1,6 @@
-"""`python -m src` as a process, with pipes or at a terminal."""
+"""`python -m src`: as a process, with pipes or at a terminal, and refused in this one."""
 
+import io
 import os
 import pty
 import select
@@ -10,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
+from src import cli
 from src.config import PROJECT_ROOT
 
 TIMEOUT_SECONDS = 60
@@ -34,6 +38,23 @@ def run(
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
+
+
+def refusal(
+    capture: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *arguments: str,
+    typed: str = "",
+) -> tuple[object, str]:
+    """Run it in this process: its exit status and its words, where it is refused."""
+    monkeypatch.setattr(sys, "argv", ["python -m src", *arguments])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    printed = capture.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    return exit_.value.code, printed.err
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Application(FastAPI):
         return app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, without the two steps of FastAPI that do nothing here."""
+        """Serve one connection. FastAPI's own steps do nothing here while its telemetry is off."""
         if scope["type"] != "http" or self.root_path or self.middleware_stack is None:
             await super().__call__(scope, receive, send)
             return
@@ -103,7 +103,7 @@ class EnvelopeMiddleware:
             scope["method"] = "GET"
         # Patterns of routes match before a newline at the end, too: let it stay encoded.
         path = scope["path"] = scope["path"].replace("\n", "%0A")
-        if len(path) > 1 and path[-1] == "/":
+        if len(path) > 1 and path.endswith("/"):
             scope["path"] = path.rstrip("/") or "/"
 
         async def send_completed(message: Message) -> None:

@@ -40,9 +40,8 @@ class JSONBytesResponse(Response):
             (b"content-length", b"%d" % len(body)),
             (b"content-type", b"application/json"),
         ]
-        if headers:
-            for name, value in headers.items():
-                self.raw_headers.append((name.lower().encode(), value.encode("latin-1")))
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode(), value.encode("latin-1")))
 
 
 class DocumentResponse(JSONBytesResponse):
@@ -79,12 +78,12 @@ def versioned(request: Request, document: Document) -> Response:
     body = encode(document)
     tag = entity_tag(document["version"], body)
     if request.scope["method"] != "GET":
-        return JSONBytesResponse(body, 200, {"ETag": tag})
+        return JSONBytesResponse(body, headers={"ETag": tag})
     caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
     for name, known in request.scope["headers"]:
         if name == b"if-none-match" and is_named(tag, known.decode("latin-1")):
             return Response(status_code=304, headers=caching)
-    return JSONBytesResponse(body, 200, caching)
+    return JSONBytesResponse(body, headers=caching)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug, slug_to_find
 from src.schemas import canonical_uuid
-from src.sql.pool import Transaction
 from src.sql.statements import NewRow
+from src.sql.transaction import Transaction
 from src.users.models import User
 
 _new_post = NewRow(Post)

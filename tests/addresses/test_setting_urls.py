@@ -2,7 +2,6 @@
 
 import logging
 import logging.config
-import sys
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -12,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
 
-from src import cli
 from src.config import Settings
 from src.http.server import Server
 from src.jobs.worker import Worker
 from src.main import create_app
+from tests.command_line import refusal
 from tests.support import problem_of
 
 CANARY = "S3cretCanary"
@@ -131,11 +130,7 @@ def outcome(
     """The exit status of a command that is refused, and all that it writes."""
     monkeypatch.delattr(Server, "startup")  # it must not come as far as that
     monkeypatch.delattr(Worker, "run")
-    monkeypatch.setattr(sys, "argv", ["python -m src", *command])
-    with pytest.raises(SystemExit) as exited:
-        cli.main()
-    written = capfd.readouterr()
-    return exited.value.code, written.out + written.err
+    return refusal(capfd, monkeypatch, *command)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

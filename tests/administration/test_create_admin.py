@@ -10,12 +10,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from src import cli
 from src.administration.create_admin import create_admin
 from src.exceptions import AppError
 from tests.administration.support import USERS, entries
 from tests.auth.support import rows
-from tests.command_line import at_a_terminal, read_until, run
+from tests.command_line import at_a_terminal, read_until, refusal, run
 from tests.support import PASSWORD, Account, Accounts, Inbox
 
 EMAIL = "root@x.test"
@@ -142,11 +141,9 @@ def test_wrong_arguments_get_the_usage(
     arguments: list[str],
     reason: str,
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["python -m src", "create-admin", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        cli.main()
-    assert exit_.value.code == 2
-    assert reason in capsys.readouterr().err
+    status, told = refusal(capsys, monkeypatch, "create-admin", *arguments)
+    assert status == 2
+    assert reason in told
 
 
 @pytest.mark.parametrize(
@@ -168,11 +165,8 @@ def test_a_refusal_is_a_sentence_and_a_status(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["python -m src", "create-admin", address])
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
-    with pytest.raises(SystemExit) as exit_:
-        cli.main()
-    assert (exit_.value.code, *capsys.readouterr()) == (1, "", told)
+    refused = refusal(capsys, monkeypatch, "create-admin", address, typed=f"{password}\n")
+    assert refused == (1, told)
 
 
 async def test_addresses_for_tests_are_none_elsewhere(environment: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from src import cli
 from src.auth.tokens.opaque_tokens import secret_digest
 from src.config import Settings
+from tests.command_line import refusal
 from tests.support import query
 
 
@@ -41,12 +42,8 @@ class CommandLine:
 
     def refusal(self, *arguments: str) -> tuple[object, str]:
         """The exit status of a command that is refused, and the last line of what it says."""
-        self._monkeypatch.setattr(sys, "argv", ["python -m src", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        printed = self._capsys.readouterr()
-        assert printed.out == ""
-        return exit_.value.code, printed.err.splitlines()[-1]
+        status, told = refusal(self._capsys, self._monkeypatch, *arguments)
+        return status, told.splitlines()[-1]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from src import cli
 from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT, Settings
-from tests.command_line import TIMEOUT_SECONDS, command, run
+from tests.command_line import TIMEOUT_SECONDS, command, refusal, run
 from tests.support import free_port, query
 
 
@@ -59,19 +57,6 @@ def connect_silently(stack: ExitStack, address: str) -> socket.socket:
         stack.enter_context(socket.create_connection((url.host, url.port))) for _ in range(400)
     ]
     return connections[0]
-
-
-def refusal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
-) -> tuple[object, str]:
-    """The exit status and the words of a command that is refused."""
-    monkeypatch.setattr(sys, "argv", ["python -m src", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        cli.main()
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "Traceback" not in printed.err
-    return exit_.value.code, printed.err
 
 
 @pytest.fixture

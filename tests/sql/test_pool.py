@@ -9,7 +9,8 @@ import pytest
 
 from src.exceptions import DatabaseUnavailableError, OverloadedError
 from src.sql import pool as pool_module
-from src.sql.pool import Pool, Transaction
+from src.sql.pool import Pool
+from src.sql.transaction import Transaction
 from tests.conftest import execute
 from tests.support import KILL_CONNECTIONS, query
 
@@ -285,6 +286,9 @@ async def test_a_connection_that_is_silent_for_too_long_is_given_up(server: Serv
     await pool.close()
 
 
+INSERT = "INSERT INTO written VALUES ($1)"
+
+
 @pytest.fixture
 async def table(database_url: str) -> str:
     """A table of numbers, to write to."""
@@ -299,7 +303,7 @@ async def written(url: str) -> list[int]:
 
 async def write(transaction: Transaction, number: int) -> None:
     """Write one number."""
-    await transaction.fetch("INSERT INTO written VALUES ($1)", [number])
+    await transaction.fetch(INSERT, [number])
 
 
 async def write_all(
@@ -350,9 +354,6 @@ async def test_a_swallowed_error_is_no_commit(pool: Pool, table: str) -> None:
         await transaction.__aexit__(None, None, None)
     assert await written(table) == []
     assert await one(pool) == 1
-
-
-INSERT = "INSERT INTO written VALUES ($1)"
 
 
 async def test_a_lone_write_runs_at_the_end(server: Server, pool: Pool, table: str) -> None:

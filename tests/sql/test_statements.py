@@ -24,9 +24,9 @@ from sqlalchemy.types import Integer, Text
 from src.auth.models import Throttle
 from src.database import Database
 from src.ids import uuid7
-from src.sql.pool import Transaction
 from src.sql.shapes import Shape
 from src.sql.statements import NewRow, Query, Rows, read
+from src.sql.transaction import Transaction
 
 NUMBER = column("number", Integer)
 TEXT, ID = bindparam("text", type_=Text), bindparam("row_id", type_=Uuid)

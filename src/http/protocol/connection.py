@@ -127,7 +127,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._deaf:
             return
         self._read = nbytes
-        if self.received.used + nbytes > self.received.limit and not self._make_space():
+        if not self._make_space():
             return
         if self._reader.in_request and not self._discards:
             self._hold(0)
