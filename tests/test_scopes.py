@@ -386,6 +386,11 @@ def test_what_a_route_takes_is_in_its_document(app: FastAPI) -> None:
             assert asked == always, f"{method} {path}"
 
 
+def test_every_scope_is_one_that_a_route_takes() -> None:
+    taken = frozenset[str]().union(*(call.scopes for calls in CALLS.values() for call in calls))
+    assert taken == SCOPES.keys()
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_one_scope_gets_nothing_that_another_guards(
     client: httpx.AsyncClient, accounts: Accounts, world: World, scope: str

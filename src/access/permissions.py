@@ -14,9 +14,6 @@ from typing_extensions import TypeAliasType
 PERMISSIONS: Mapping[str, str] = {
     "users:manage": "Manage users, their roles and sessions",
     "audit:read": "Read the audit log",
-    "posts:moderate": "Moderate posts and comments",
-    "consents:manage": "Manage consent documents",
-    "rooms:manage": "Manage rooms",
 }
 OWN_SCOPES: Mapping[str, str] = {
     "profile:read": "Read your own account",
@@ -34,7 +31,7 @@ Role = TypeAliasType("Role", Literal["admin", "moderator"])
 ADMIN: Role = "admin"
 ROLES: Mapping[str, frozenset[str]] = {
     ADMIN: frozenset(PERMISSIONS),
-    "moderator": frozenset({"posts:moderate"}),
+    "moderator": frozenset(),
 }
 
 _OWN = frozenset(OWN_SCOPES)
