@@ -12,7 +12,8 @@ from fastapi import FastAPI
 
 from src.addresses.localhost import bind
 from src.config import LOGGING_CONFIG, Settings
-from src.http.protocol.connection import MAX_CONNECTIONS, RECEIVED_BYTES, HttpProtocol
+from src.http.protocol.admission import MAX_CONNECTIONS
+from src.http.protocol.connection import RECEIVED_BYTES, HttpProtocol
 
 GRACEFUL_SECONDS = 20
 # Longer than proxies keep an idle connection, mostly 60 s: none finds it closed under its request.
@@ -67,7 +68,7 @@ def bound(settings: Settings) -> Iterator[list[socket.socket]]:
 
 def run(app: FastAPI, settings: Settings, sockets: list[socket.socket]) -> None:
     """Serve until a signal ends it."""
-    HttpProtocol.max_connections = _room_for_clients(settings)
+    HttpProtocol.admission.limit = _room_for_clients(settings)
     HttpProtocol.received.limit = max(RECEIVED_BYTES, BODIES_AT_ONCE * settings.max_body_bytes)
     config = uvicorn.Config(
         app,

@@ -1,7 +1,11 @@
 """Bytes of memory that many hold together: a limit for all of them, and who holds most."""
 
+import asyncio
 import ctypes
+from collections.abc import Callable
 from typing import Generic, TypeVar
+
+RELIEF_SECONDS = 1.0  # for the application to drop what was refused
 
 Holder = TypeVar("Holder")
 
@@ -48,6 +52,20 @@ class ByteBudget(Generic[Holder]):
         """Who has most."""
         return max(self._held, key=self._held.__getitem__, default=None)
 
+    def make_room(self, holder: Holder, more: int, refuse: Callable[[Holder], object]) -> bool:
+        """Refuse the largest holder while with so much more for this one all have too much.
+
+        False if this one was refused; each has to `drop` what it has.
+        """
+        while self.used + more > self.limit:
+            largest = self.largest()
+            if largest is None or self.held(largest) <= self.held(holder) + more:
+                largest = holder
+            refuse(largest)
+            if largest is holder:
+                return False
+        return True
+
     def is_relieved(self) -> bool:
         """Whether little is held after much was: true once."""
         relieved = self._was_full and self.used < self.limit // 8
@@ -56,12 +74,12 @@ class ByteBudget(Generic[Holder]):
         return relieved
 
 
-def give_back_memory() -> None:
-    """Return to the system what is free inside the process.
+def give_back_memory(loop: asyncio.AbstractEventLoop) -> None:
+    """Return to the system what is free inside the process, in a moment.
 
     glibc keeps it for later otherwise, most of it for ever: what is in use lies in between. Other
     systems have no such function, or no need of it.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
-        trim(0)
+        loop.call_later(RELIEF_SECONDS, trim, 0)

@@ -5,7 +5,6 @@ reasons, are in docs/decisions/http-server.md.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -15,41 +14,31 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from src.exceptions import AppError, InternalError, OverloadedError
+from src.http.protocol.admission import MAX_CONNECTIONS, Admission
 from src.http.protocol.byte_budget import ByteBudget, give_back_memory
 from src.http.protocol.deadline import Deadline
 from src.http.protocol.exchange import CLIENT_GONE, Exchange, Headers
+from src.http.protocol.inlet import Inlet
 from src.http.protocol.outlet import Outlet
+from src.http.protocol.pipeline import Pipeline
 from src.http.protocol.reader import RequestReader
 from src.http.protocol.refusals import encoded
 
-MAX_CONNECTIONS = 10_000
-MAX_PIPELINED = 16  # complete requests that wait for the answers to earlier ones
 MAX_BUFFERED = 64 * 1024  # of a body that the application does not read
 RECEIVED_BYTES = 64 * 1024 * 1024  # of all requests that are not answered, heads and bodies
 READ_BYTES = 32 * 1024  # at once, so that a client holds no more with requests that it sends ahead
 REQUEST_BYTES = 2048  # of them, what a request takes beside its own
 HEAD_SECONDS = 15.0  # from the connection, or a request's first byte, to the end of its head
 BODY_SECONDS = 60.0  # from there to the end of its body
-RELIEF_SECONDS = 1.0  # for the application to drop what was refused
 LINGER_SECONDS = 2.0  # for a client to close its side after the last answer
 
 
-class _EnoughError(Exception):
-    """Stops the parser in the middle of what was read."""
-
-
 class HttpProtocol(asyncio.BufferedProtocol):
-    """One connection.
+    """One connection."""
 
-    `_newest` is the latest request, `_running` the one being answered, `_queue` those between.
-    """
-
-    max_connections: ClassVar[int] = MAX_CONNECTIONS
+    admission: ClassVar["Admission[HttpProtocol]"] = Admission(MAX_CONNECTIONS)
     received: ClassVar["ByteBudget[HttpProtocol]"] = ByteBudget(RECEIVED_BYTES)
     _buffer: ClassVar = bytearray(READ_BYTES)
-    # Those between requests, and those whose request is not complete, the longest waiting first.
-    _idle: ClassVar["dict[HttpProtocol, None]"] = {}
-    _unfinished: ClassVar["dict[HttpProtocol, None]"] = {}
 
     transport: asyncio.Transport
     outlet: Outlet
@@ -67,13 +56,10 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._reader = RequestReader(self)
         self._scope: dict[str, Any] = {}
-        self._newest: Exchange | None = None
-        self._running: Exchange | None = None
-        self._queue: deque[Exchange] = deque()
+        self._requests = Pipeline()
         self._read = 0  # bytes of the latest read that are not counted
         self._deaf = False  # nothing more is parsed
         self._ended = asyncio.Event()  # the client sends no more
-        self._paused = False
         # What the client has for what is expected of it since the latest read, 0 for nothing; None:
         # nothing else is.
         self._patience: float | None = None
@@ -83,7 +69,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
-        self.outlet = Outlet(transport, self._loop)
+        self._inlet, self.outlet = Inlet(transport), Outlet(transport, self._loop)
         connections: set[Any] = self._state.connections
         connections.add(self)
         self._scope = {
@@ -95,7 +81,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             "root_path": self._config.root_path,
             "extensions": {CLIENT_GONE: self._ended},
         }
-        if len(connections) > self.max_connections and not self._make_room():
+        if len(connections) > self.admission.limit and not self.admission.make_room():
             self._deaf = True
             transport.write(encoded(OverloadedError(), self.answer_headers, silent=True))
             transport.close()
@@ -109,16 +95,14 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._ended.set()
         self._expect(0)
         self._deadline.cancel()
-        self._idle.pop(self, None)
+        self.admission.forget(self)
         self.outlet.free()
         self._drop_request()
-        for exchange in (self._running, *self._queue):
-            if exchange and not exchange.over:
-                self.received.release(exchange.size)
-                exchange.leave()
-        self._queue.clear()
+        for exchange in self._requests.clear():
+            self.received.release(exchange.size)
+            exchange.leave()
         if self.received.is_relieved() or self.outlet.unsent.is_relieved():
-            self._loop.call_later(RELIEF_SECONDS, give_back_memory)
+            give_back_memory(self._loop)
 
     def get_buffer(self, _: int) -> bytearray:
         return self._buffer
@@ -127,9 +111,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._deaf:
             return
         self._read = nbytes
-        if not self._make_space():
+        if not self.received.make_room(self, nbytes, HttpProtocol._refuse_overload):
             return
-        if self._reader.in_request and not self._discards:
+        if self._reader.in_request and not self._requests.discards:
             self._hold(0)
         try:
             self._reader.feed(bytes(memoryview(self._buffer)[:nbytes]))
@@ -156,40 +140,36 @@ class HttpProtocol(asyncio.BufferedProtocol):
     # What the reader calls (Receiver)
 
     def begins(self) -> None:
-        if self._newest and (self._newest.last or len(self._queue) >= MAX_PIPELINED):
-            raise _EnoughError
+        self._requests.require_room()
         self._hold(REQUEST_BYTES)
         self._patience = HEAD_SECONDS
-        self._idle.pop(self, None)
+        self.admission.begins(self)
 
     def head(self, scope: MutableMapping[str, Any], *, last: bool, expects_continue: bool) -> None:
         scope = {**self._scope, **scope, "state": self._app_state.copy()}
-        exchange = self._newest = Exchange(
-            self, scope, last=last, expects_continue=expects_continue
-        )
+        exchange = Exchange(self, scope, last=last, expects_continue=expects_continue)
         self._patience = BODY_SECONDS
-        if self._running is None:
+        if self._requests.add(exchange):
             self._start(exchange)
         else:
-            self._queue.append(exchange)
-            self._pause_reading()
+            self._inlet.close()
 
     def body(self, data: bytes) -> None:
-        exchange = self._newest
+        exchange = self._requests.newest
         if exchange and not exchange.over:
             exchange.add(data)
             if exchange.buffered > MAX_BUFFERED:
-                self._pause_reading()
+                self._inlet.close()
 
     def ends(self) -> None:
-        exchange = self._newest
+        exchange = self._requests.newest
         if exchange is None:
             return
         exchange.complete()
         if exchange.answered:
-            self._newest = None
+            self._requests.newest = None
             self._patience = self._config.timeout_keep_alive
-            self._idle[self] = None
+            self.admission.rests(self)
         else:
             exchange.size = self.received.take_out(self, self._reader.size + REQUEST_BYTES)
             self._patience = 0
@@ -203,28 +183,27 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def resume_reading(self, exchange: Exchange | None) -> None:
         """Read on, if it is for this exchange."""
-        if self._paused and exchange is self._newest:
-            self._paused = False
-            self.transport.resume_reading()
+        if exchange is self._requests.newest:
+            self._inlet.open()
 
     def answered(self, exchange: Exchange) -> None:
         """Go on to the next request, or close."""
         self._state.total_requests += 1
-        self._running = None
         self.received.release(exchange.size)
         if exchange.last:
+            self._requests.running = None
             self._finish()
             return
-        if self._queue:
-            self._start(self._queue.popleft())
+        if following := self._requests.next():
+            self._start(following)
         elif not exchange.whole:
             self.received.drop(self)  # the rest of its body is read and thrown away
         elif not self._reader.in_request:
-            self._newest = None  # with all that it takes
-            self._idle[self] = None
+            self._requests.newest = None  # with all that it takes
+            self.admission.rests(self)
             self._expect(self._config.timeout_keep_alive)
-        if not self._queue:
-            self.resume_reading(self._newest)
+        if not self._requests.is_waiting:
+            self.resume_reading(self._requests.newest)
 
     def failed(self, exchange: Exchange) -> None:
         """Say so, if nothing was said, and close."""
@@ -243,19 +222,12 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def shutdown(self) -> None:
         """Close after the answers under way."""
-        if self._running and self._newest:
-            self._newest.last = True
+        if self._requests.running and self._requests.newest:
+            self._requests.newest.last = True
         else:
             self.transport.close()
 
-    @property
-    def _discards(self) -> bool:
-        """Whether the rest of a body is read whose request is answered."""
-        newest = self._newest
-        return newest is not None and newest.answered and not newest.whole
-
     def _start(self, exchange: Exchange) -> None:
-        self._running = exchange
         exchange.task = self._loop.create_task(exchange.run(self._config.loaded_app))
         self._state.tasks.add(exchange.task)
 
@@ -264,65 +236,33 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self.received.hold(self, self._read + more)
         self._read = 0
 
-    def _pause_reading(self) -> None:
-        if not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
-
-    def _make_space(self) -> bool:
-        """Refuse the largest request that is not complete while all of them are too much together.
-
-        False if that was the one being read.
-        """
-        received = self.received
-        while received.used + self._read > received.limit:
-            largest = received.largest()
-            if largest is None or received.held(largest) <= received.held(self) + self._read:
-                largest = self
-            largest._stop(OverloadedError())
-            if largest is self:
-                return False
-        return True
-
-    def _make_room(self) -> bool:
-        """Give up the connection that has waited longest for a request, or the rest of one.
-
-        But none that still reads an answer.
-        """
-        for waiting in (self._idle, self._unfinished):
-            oldest = next((one for one in waiting if not one.outlet.is_blocked), None)
-            if oldest is not None:
-                del waiting[oldest]
-                oldest.transport.abort()
-                return True
-        return False
-
     def _stop(self, refusal: AppError | None = None) -> bool:
         """Parse nothing more; answer the requests that are complete, or refuse this one, and close.
 
         True if there are answers to wait for.
         """
-        newest, running = self._newest, self._running
+        running = self._requests.running
         if not self._deaf:
             self._deaf = True
-            if newest and not newest.whole and self._queue:
-                self._queue.pop()
             if running:
                 self._drop_request()
                 self._expect(0)
                 if running.whole:
-                    (self._queue[-1] if self._queue else running).last = True
+                    self._requests.end()
                 else:
                     running.cut(refusal)
             else:
-                if refusal and not self._discards:
+                if refusal and not self._requests.discards:
                     self._refuse(refusal, self._reader.method, self._reader.path)
                 self._finish()
         return running is not None and not running.over
 
+    def _refuse_overload(self) -> None:
+        self._stop(OverloadedError())
+
     def _refuse(self, refusal: AppError, method: str, path: str) -> None:
-        silent = method == "HEAD"
-        self.transport.write(encoded(refusal, self.answer_headers, path, silent=silent))
+        answer = encoded(refusal, self.answer_headers, path, silent=method == "HEAD")
+        self.transport.write(answer)
 
     def _finish(self) -> None:
         """Close, once the client has, or had the time to.
@@ -336,7 +276,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._ended.is_set():
             self.transport.close()
         else:
-            self.resume_reading(self._newest)
+            self.resume_reading(self._requests.newest)
             with suppress(OSError):  # asyncio's own loop raises it if the client was faster
                 self.transport.write_eof()
             self._expect(LINGER_SECONDS)
@@ -347,10 +287,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def _expect(self, seconds: float) -> None:
         """Give the client so many seconds; 0: nothing is expected of it."""
-        if seconds and self not in self._idle:
-            self._unfinished[self] = None
-        else:
-            self._unfinished.pop(self, None)
+        self.admission.expects(self, more=seconds > 0)
         self._deadline.set(seconds)
 
     def _give_up(self) -> None:

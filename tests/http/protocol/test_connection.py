@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from src.http.protocol import connection as http_protocol
 from src.http.protocol import outlet as http_outlet
-from src.http.protocol.connection import MAX_PIPELINED, HttpProtocol
+from src.http.protocol.connection import HttpProtocol
 from src.http.protocol.deadline import Deadline
+from src.http.protocol.pipeline import MAX_PIPELINED
 from src.http.protocol.reader import MAX_HEAD_BYTES, MAX_HEADERS
 from tests.http.protocol.raw_http import connect, converse, port_of, serving, statuses, until_open
 from tests.support import PATIENCE_SECONDS
@@ -310,7 +311,7 @@ async def test_a_client_that_reads_slowly_gets_everything(port: int) -> None:
 async def test_past_the_limit_the_longest_waiting_connection_gives_way(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HttpProtocol, "max_connections", 3)
+    monkeypatch.setattr(HttpProtocol.admission, "limit", 3)
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", PATIENCE_SECONDS)
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
@@ -325,7 +326,7 @@ async def test_past_the_limit_the_longest_waiting_connection_gives_way(
 async def test_past_the_limit_the_longest_idle_connection_gives_way_first(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HttpProtocol, "max_connections", 3)
+    monkeypatch.setattr(HttpProtocol.admission, "limit", 3)
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", PATIENCE_SECONDS)
     loop = asyncio.get_running_loop()
 
@@ -355,7 +356,7 @@ async def test_past_the_limit_the_longest_idle_connection_gives_way_first(
 async def test_past_the_limit_a_connection_is_refused_when_all_are_busy(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...]
 ) -> None:
-    monkeypatch.setattr(HttpProtocol, "max_connections", 1)
+    monkeypatch.setattr(HttpProtocol.admission, "limit", 1)
     with closing(connect(port)) as gone:
         gone.send(ask(2))
         await asyncio.get_running_loop().sock_recv(gone, 1000)

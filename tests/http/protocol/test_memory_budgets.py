@@ -268,8 +268,7 @@ async def test_after_a_flood_memory_is_given_back(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = asyncio.Event()
-    monkeypatch.setattr(http_protocol, "RELIEF_SECONDS", 0)
-    monkeypatch.setattr(http_protocol, "give_back_memory", given.set)
+    monkeypatch.setattr(http_protocol, "give_back_memory", lambda _: given.set())
     await converse(port, post(1000) + b"x" * 1000)
     await until_open(server, 0)
     assert not given.is_set()
