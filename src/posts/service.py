@@ -100,7 +100,7 @@ class PostService(Service):
         post_id = canonical_uuid(id_or_slug)
         named = Post.id == post_id if post_id else Post.slug == slug_to_find(id_or_slug)
         post = await self._session.locked(
-            select(Post).where(named, Post.author_id == author_id, Post.deleted_at.is_(None))
+            Post, named, Post.author_id == author_id, Post.deleted_at.is_(None)
         )
         if_match.check(post.version)
         return post

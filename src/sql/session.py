@@ -5,13 +5,14 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 from pydantic import BaseModel
-from sqlalchemy import Select
+from sqlalchemy import ColumnExpressionArgument, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.exceptions import DatabaseUnavailableError, NotFoundError
 from src.sql.tables import Base, Timestamped
 
 Entity = TypeVar("Entity", bound=Base)
+Changed = TypeVar("Changed", bound=Timestamped)
 
 
 class DatabaseSession(AsyncSession):
@@ -47,28 +48,30 @@ class DatabaseSession(AsyncSession):
         await self.flush()
         return entity
 
-    async def locked(self, which: Select[Entity]) -> Entity:
-        """The entity as it is now; until the transaction ends, nobody else changes or deletes it.
+    async def locked(
+        self, kind: type[Entity], *conditions: ColumnExpressionArgument[bool]
+    ) -> Entity:
+        """The entity of the conditions as it is now.
+
+        Until the transaction ends, nobody else changes or deletes it.
 
         Raises:
             NotFoundError: there is none.
         """
-        found = await self.scalar(
-            which.with_for_update(key_share=True).execution_options(populate_existing=True)
-        )
+        which = select(kind).where(*conditions).with_for_update(key_share=True)
+        found = await self.scalar(which.execution_options(populate_existing=True))
         if found is None:
             raise NotFoundError
         return found
 
-    async def change(self, entity: Timestamped, changes: BaseModel, now: datetime) -> bool:
-        """Give the entity the fields that were sent; whether that changes anything."""
+    async def change(self, entity: Changed, changes: BaseModel, now: datetime) -> Changed:
+        """Give the entity the fields that were sent."""
         for name, value in changes.model_dump(exclude_unset=True).items():
             setattr(entity, name, value)
-        if not self.is_modified(entity):
-            return False
-        entity.updated_at = now
-        await self.flush()
-        return True
+        if self.is_modified(entity):
+            entity.updated_at = now
+            await self.flush()
+        return entity
 
 
 async def driver_connection(session: AsyncSession) -> asyncpg.Connection:

@@ -3,8 +3,6 @@
 import secrets
 from uuid import UUID
 
-from sqlalchemy import select
-
 from src.clock import Clock
 from src.config import Settings
 from src.http.responses import IfMatch
@@ -69,7 +67,7 @@ class UserService:
             UsernameReservedError: nobody gets that username.
             UsernameTakenError: somebody has it, or gave it up a while ago.
         """
-        user = await self._session.locked(select(User).where(User.id == user_id))
+        user = await self._session.locked(User, User.id == user_id)
         if_match.check(user.version)
         before = user.username
         if changes.username:
@@ -79,7 +77,8 @@ class UserService:
             user.requested_username = None
         now = self._clock.now()
         # The constraint says whether somebody has the username.
-        if await self._session.change(user, changes, now) and user.username != before:
+        await self._session.change(user, changes, now)
+        if user.username != before:
             await require_not_held(self._session, user.username, user.id, now)
             await hold(self._session, before, user.id, now)
         return user

@@ -78,9 +78,7 @@ class PasswordCheck(Flow):
             InvalidGrantError: there is none any more.
         """
         try:
-            return await self._session.locked(
-                select(User).where(User.id == user_id, User.is_active)
-            )
+            return await self._session.locked(User, User.id == user_id, User.is_active)
         except NotFoundError:
             raise InvalidGrantError from None
 
