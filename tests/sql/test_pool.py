@@ -1,7 +1,6 @@
 """The pool: fair, bounded, and never short of a connection that it lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 import asyncpg
@@ -10,57 +9,14 @@ import pytest
 from src.exceptions import DatabaseUnavailableError, OverloadedError
 from src.sql import pool as pool_module
 from src.sql.pool import Pool
-from src.sql.transaction import Transaction
 from tests.conftest import execute
-from tests.support import KILL_CONNECTIONS, query
-
-OWN = "application_name = 'pool-test' AND datname = current_database()"
-
-
-class Server:
-    """Opens connections, counts them and fails when told to."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.failures = 0
-        self.opened = 0
-
-    async def connect(self) -> asyncpg.Connection:
-        if self.failures:
-            self.failures -= 1
-            await asyncio.sleep(0.02)
-            raise ConnectionRefusedError
-        self.opened += 1
-        return await asyncpg.connect(self._url, server_settings={"application_name": "pool-test"})
-
-    async def connections(self) -> int:
-        return len(await query(self._url, f"SELECT FROM pg_stat_activity WHERE {OWN}"))
-
-
-@pytest.fixture
-def server(database_url: str) -> Server:
-    """The test's database."""
-    return Server(database_url)
-
-
-@pytest.fixture
-async def pool(server: Server) -> AsyncIterator[Pool]:
-    """A pool of one connection whose waiters lose patience after a second."""
-    pool = Pool(server.connect, 1, 1.0, 60.0)
-    yield pool
-    await pool.close()
+from tests.sql.conftest import Server, one
+from tests.support import KILL_CONNECTIONS
 
 
 async def sleep(pool: Pool, seconds: float) -> None:
     """Hold a connection for a while."""
     await pool.fetch(f"SELECT pg_sleep({seconds})", [])
-
-
-async def one(pool: Pool) -> int:
-    """A read that is done at once."""
-    [row] = await pool.fetch("SELECT 1 AS one", [])
-    one: int = row["one"]
-    return one
 
 
 async def short_of_patience(server: Server) -> Pool:
@@ -284,154 +240,6 @@ async def test_a_connection_that_is_silent_for_too_long_is_given_up(server: Serv
             await running
         assert await waiting == 1
     await pool.close()
-
-
-INSERT = "INSERT INTO written VALUES ($1)"
-
-
-@pytest.fixture
-async def table(database_url: str) -> str:
-    """A table of numbers, to write to."""
-    await execute(database_url, "CREATE TABLE written (number int CHECK (number > 0))")
-    return database_url
-
-
-async def written(url: str) -> list[int]:
-    """What another connection sees in the table."""
-    return [row["number"] for row in await query(url, "SELECT number FROM written")]
-
-
-async def write(transaction: Transaction, number: int) -> None:
-    """Write one number."""
-    await transaction.fetch(INSERT, [number])
-
-
-async def write_all(
-    pool: Pool, *numbers: int, then: Callable[[], Awaitable[object]] | None = None
-) -> None:
-    """Write the numbers in one transaction, at the end of which something happens."""
-    async with Transaction(pool) as transaction:
-        for number in numbers:
-            await write(transaction, number)
-        if then:
-            await then()
-
-
-async def test_a_transaction_is_committed_as_a_whole(pool: Pool, table: str) -> None:
-    async with Transaction(pool) as transaction:
-        await write(transaction, 1)
-        await write(transaction, 2)
-        assert await written(table) == []
-    assert await written(table) == [1, 2]
-
-
-async def test_a_transaction_without_a_statement_takes_no_connection(
-    server: Server, pool: Pool
-) -> None:
-    async with Transaction(pool):
-        pass
-    assert await server.connections() == 0
-
-
-async def test_an_error_rolls_a_transaction_back(server: Server, pool: Pool, table: str) -> None:
-    async def fail() -> None:
-        raise OverloadedError
-
-    with pytest.raises(OverloadedError):
-        await write_all(pool, 1, then=fail)
-    with pytest.raises(asyncpg.CheckViolationError):
-        await write_all(pool, 1, -1)
-    assert await written(table) == []
-    assert await one(pool) == 1
-    assert await server.connections() == 1
-
-
-async def test_a_swallowed_error_is_no_commit(pool: Pool, table: str) -> None:
-    transaction = Transaction(pool)
-    with suppress(asyncpg.CheckViolationError):
-        await write(transaction, -1)
-    with pytest.raises(RuntimeError):
-        await transaction.__aexit__(None, None, None)
-    assert await written(table) == []
-    assert await one(pool) == 1
-
-
-async def test_a_lone_write_runs_at_the_end(server: Server, pool: Pool, table: str) -> None:
-    async with Transaction(pool) as transaction:
-        await transaction.write(INSERT, [1])
-        assert await server.connections() == 0
-    assert await written(table) == [1]
-
-
-async def test_writes_run_before_what_follows_them(pool: Pool, table: str) -> None:
-    async with Transaction(pool) as transaction:
-        await transaction.write(INSERT, [1])
-        rows = await transaction.fetch("SELECT number FROM written", [])
-        assert [row["number"] for row in rows] == [1]
-        await transaction.write(INSERT, [2])
-        assert await written(table) == []
-    async with Transaction(pool) as transaction:
-        await transaction.write(INSERT, [3])
-        await transaction.write(INSERT, [4])
-        assert await written(table) == [1, 2]
-    assert await written(table) == [1, 2, 3, 4]
-
-
-async def test_a_lone_write_is_dropped_by_an_error_and_its_own_is_raised(
-    pool: Pool, table: str
-) -> None:
-    transaction = Transaction(pool)
-    await transaction.write(INSERT, [1])
-    await transaction.__aexit__(OverloadedError, OverloadedError(), None)
-    transaction = Transaction(pool)
-    await transaction.write(INSERT, [-1])
-    with pytest.raises(asyncpg.CheckViolationError):
-        await transaction.__aexit__(None, None, None)
-    assert await written(table) == []
-    assert await one(pool) == 1
-
-
-async def test_a_transaction_cancelled_in_a_statement_is_rolled_back(
-    pool: Pool, table: str
-) -> None:
-    """Its connection, where the answer may still come, is not used again."""
-    [before] = await pool.fetch("SELECT pg_backend_pid()", [])
-
-    async def write_and_wait() -> None:
-        async with Transaction(pool) as transaction:
-            await write(transaction, 1)
-            await transaction.fetch("SELECT pg_sleep(30)", [])
-
-    running = asyncio.create_task(write_and_wait())
-    await asyncio.sleep(0.2)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert await pool.fetch("SELECT pg_backend_pid()", []) != [before]
-    assert await written(table) == []
-
-
-async def test_a_transaction_whose_connection_is_killed_fails(pool: Pool, table: str) -> None:
-    async def kill() -> None:
-        await execute(table, KILL_CONNECTIONS)
-        await asyncio.sleep(0.05)
-
-    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
-        await write_all(pool, 1, then=kill)
-    assert await one(pool) == 1
-    assert await written(table) == []
-
-
-async def test_a_table_changed_within_a_transaction_fails_once(pool: Pool, table: str) -> None:
-    sql = "SELECT number FROM written"
-    await pool.fetch(sql, [])
-    await execute(table, "ALTER TABLE written ALTER number TYPE bigint")
-    transaction = Transaction(pool)
-    with pytest.raises(asyncpg.InvalidCachedStatementError) as failed:
-        await transaction.fetch(sql, [])
-    await transaction.__aexit__(failed.type, failed.value, None)
-    async with Transaction(pool) as transaction:
-        assert await transaction.fetch(sql, []) == []
 
 
 @pytest.mark.parametrize("replan", [False, True])
