@@ -24,7 +24,6 @@ from src.progress import waiting
 from src.sql import embedded_postgres
 from src.sql.pool import Pool
 from src.sql.session import DatabaseSession
-from src.sql.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,20 +190,7 @@ async def get_session(request: Request) -> AsyncIterator[DatabaseSession]:
         await session.commit()
 
 
-async def get_transaction(request: Request) -> AsyncIterator[Transaction]:
-    """The request's transaction for compiled statements, committed before the response is sent.
-
-    A request has this or a session, never both.
-
-    Raises:
-        ConflictError: it collides with another transaction, or contradicts what is stored.
-    """
-    async with Transaction(request.app.state.database.writes) as transaction:
-        yield transaction
-
-
 DatabaseDep = Annotated[Database, Depends(get_database)]
 ReadsDep = Annotated[Pool, Depends(get_reads)]
 # scope="function": the code after `yield` runs before the response, so a failed commit is an error.
 SessionDep = Annotated[DatabaseSession, Depends(get_session, scope="function")]
-TransactionDep = Annotated[Transaction, Depends(get_transaction, scope="function")]

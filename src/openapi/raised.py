@@ -130,8 +130,11 @@ class _Reader(ast.NodeVisitor):
         self._bind(node.target, node.value)
 
     def visit_withitem(self, node: ast.withitem) -> None:
-        """The same of a context."""
+        """The same of a context, which may raise at its ends."""
         self.generic_visit(node)
+        for value in self._values(node.context_expr):
+            for end in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+                self.found |= _of_all(_attribute(value, end))
         if node.optional_vars:
             self._bind(node.optional_vars, node.context_expr)
 

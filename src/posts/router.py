@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from src.access.principals import OptionalPrincipal, require
-from src.database import ReadsDep, TransactionDep
+from src.database import DatabaseDep, ReadsDep
 from src.dependencies import ClockDep
 from src.exceptions import NotFoundError
 from src.http.responses import IfMatchDep, created, versioned
@@ -24,6 +24,7 @@ from src.posts.schemas import (
 )
 from src.posts.service import create_post
 from src.schemas import Page
+from src.sql.transaction import Transaction
 
 router = APIRouter(prefix="/posts", tags=["posts"])
 
@@ -47,7 +48,7 @@ async def create_post_(
     request: Request,
     writer: PostWriter,
     data: PostCreate,
-    transaction: TransactionDep,
+    database: DatabaseDep,
     clock: ClockDep,
     idempotency: IdempotencyDep,
 ) -> Response:
@@ -61,7 +62,8 @@ async def create_post_(
         post = await create_post(transaction, clock.now(), writer.user_id, data, body_html)
         return created(request, FULL.of_values(post, author=writer.user))
 
-    return await idempotency.once(transaction, answer)
+    async with Transaction(database.writes) as transaction:
+        return await idempotency.once(transaction, answer)
 
 
 @router.get("/{post_id}", response_model=PostRead)

@@ -59,6 +59,13 @@ class Transaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
+        """Commit, or roll back after an error.
+
+        Raises:
+            ConflictError: it collides with another one, or contradicts what is stored: what the
+                application makes of an asyncpg.PostgresError.
+            OverloadedError, DatabaseUnavailableError, asyncpg.InterfaceError: as `fetch` does.
+        """
         connection = self._connection
         if connection is None:
             if self._put_off and not error:

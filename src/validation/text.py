@@ -21,7 +21,7 @@ _VISIBLE = compile(
     rf"--[\p{{Default_Ignorable_Code_Point}}\p{{Noncharacter_Code_Point}}{_BLANK}]]",
     V1,
 )
-_LINE_BREAK = compile(r"\r\n?|[\x85\u2028\u2029]")
+_LINE_BREAKS = ("\r\n", "\r", "\x85", "\u2028", "\u2029")
 # Overrides make a text read other than it is stored, in prose and in code.
 _NOT_TEXT = compile(r"[[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202d\u202e]--[\t\n]]", V1)
 # Other text stands beside a line, so nothing in it may change the direction of that.
@@ -31,7 +31,7 @@ _MISPLACED_MARKS = compile(
     rf"\A\p{{M}}|[\p{{Mn}}\p{{Me}}[\p{{M}}--\p{{ccc=0}}]]{{{MAX_MARKS + 1}}}", V1
 )
 _WORD = compile(r"[\p{L}\p{N}\p{M}]+")
-_NOT_IN_A_WORD = compile(r"[^a-z0-9]+")
+_NOT_IN_A_WORD = compile(r"[^a-z0-9\n]+")
 
 Fault: TypeAlias = Literal[
     "text_control_character", "text_line_break", "text_invisible", "text_marks"
@@ -53,7 +53,9 @@ def text_in_lines(raw: str) -> str:
         NotTextError: it shows nothing, or has control characters, overrides of its direction, or
             marks on nothing or too many on one letter.
     """
-    text = _LINE_BREAK.sub("\n", raw)
+    text = raw
+    for line_break in _LINE_BREAKS:
+        text = text.replace(line_break, "\n")
     # What is not text is not printable either, which is found out in a twentieth of the time.
     if not text.replace("\n", " ").isprintable() and _NOT_TEXT.search(text):
         raise NotTextError("text_control_character")
@@ -84,9 +86,8 @@ def ascii_words(text: str) -> list[str]:
 
     Signs and emoji are left out: they have names in ASCII, but no sound.
     """
-    words = _WORD.findall(normalize("NFKC", text))
-    in_ascii = (_NOT_IN_A_WORD.sub("", anyascii(word).lower()) for word in words)
-    return [word for word in in_ascii if word]
+    words = "\n".join(_WORD.findall(normalize("NFKC", text)))  # no letter becomes a line feed
+    return [word for word in _NOT_IN_A_WORD.sub("", anyascii(words).lower()).split("\n") if word]
 
 
 def is_visible(text: str) -> bool:
