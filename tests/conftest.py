@@ -35,7 +35,7 @@ from tests.support import Account, Accounts, FrozenClock, Inbox, job_context, re
 
 # How the test processes learn what the first one made.
 SERVER_URL, TEMPLATE = "PLAZA_TEST_SERVER_URL", "PLAZA_TEST_TEMPLATE"
-FAST_AND_FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit")
+FAST_AND_FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum", "jit")
 MEMORY = Path("/dev/shm")  # noqa: S108 - with a folder of our own in it
 MEMORY_NEEDED = 2 * 1024**3
 
@@ -161,19 +161,24 @@ def database_url(server_url: str, databases: Databases) -> Iterator[str]:
     databases.drop(name)
 
 
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    """The settings of a test: cheap password hashes, the worker only where `inbox` asks for it."""
+@pytest.fixture(scope="session")
+def read_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of tests, read once: that takes as long as many a test."""
     return Settings(
         _env_file=None,
         environment="test",
-        database_url=SecretStr(database_url),
-        data_dir=tmp_path,
+        data_dir=tmp_path_factory.mktemp("settings"),
         public_url="http://plaza.test",
         bcrypt_rounds=4,
         rate_limit_enabled=False,
-        worker_in_server=False,
     )
+
+
+@pytest.fixture
+def settings(read_settings: Settings, database_url: str, tmp_path: Path) -> Settings:
+    """The settings of a test: cheap password hashes, the worker only where `inbox` asks for it."""
+    own = {"database_url": SecretStr(database_url), "data_dir": tmp_path, "worker_in_server": False}
+    return read_settings.model_copy(update=own)
 
 
 @pytest.fixture
@@ -190,16 +195,9 @@ def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def plain_settings(tmp_path: Path) -> Settings:
+def plain_settings(read_settings: Settings, tmp_path: Path) -> Settings:
     """Settings without a database."""
-    return Settings(
-        _env_file=None,
-        environment="test",
-        data_dir=tmp_path,
-        public_url="http://plaza.test",
-        max_body_bytes=2048,
-        rate_limit_enabled=False,
-    )
+    return read_settings.model_copy(update={"data_dir": tmp_path, "max_body_bytes": 2048})
 
 
 @pytest.fixture

@@ -209,10 +209,10 @@ def limited_receive(
 
 
 def _is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(
-        name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}
-        for name, value in headers
-    )
+    for name, value in headers:
+        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
+            return True
+    return False
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

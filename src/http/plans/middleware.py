@@ -1,9 +1,11 @@
 """Which requests a plan answers."""
 
 import re
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
 from re import Pattern
-from typing import NamedTuple
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
@@ -33,21 +35,9 @@ class PlanMiddleware:
             for context in iter_route_contexts([route])
             if type(context.original_route) not in {WebSocketRoute, APIWebSocketRoute}
         ]
-        keys = {
-            (method, entry.slashes)
-            for entry in entries
-            if entry.plan
-            for method in entry.methods or ()
-        }
+        keys = {(method, entry.slashes) for entry in entries for method in entry.methods or ()}
         # By method and number of slashes, the routes to look at in their order: the first counts.
-        self._routes = {
-            key: [
-                (entry.prefix, entry.pattern, entry.plan)
-                for entry in entries
-                if entry.may_match(*key)
-            ]
-            for key in keys
-        }
+        self._routes = {key: [entry for entry in entries if entry.may_match(*key)] for key in keys}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
@@ -64,14 +54,15 @@ class PlanMiddleware:
         ):
             return None
         path = scope["path"]
-        for prefix, pattern, plan in self._routes.get((scope["method"], path.count("/")), ()):
-            if path.startswith(prefix) and (found := pattern.match(path)):
+        for entry in self._routes.get((scope["method"], path.count("/")), ()):
+            if path.startswith(entry.prefix) and (found := entry.pattern.match(path)):
                 scope["path_params"] = found.groupdict()
-                return plan
+                return entry.plan
         return None
 
 
-class _Entry(NamedTuple):
+@dataclass
+class _Entry:
     """A route as it is looked for; None stands for any methods, or any number of slashes.
 
     Its paths begin with the prefix: to look at that first is quicker.
@@ -81,7 +72,14 @@ class _Entry(NamedTuple):
     prefix: str = ""
     methods: Collection[str] | None = None
     slashes: int | None = None
-    plan: Plan | None = None
+    make: Callable[[], Plan] | None = None
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """Its plan, worked out at its first request."""
+        with suppress(UnplannedError):
+            return self.make() if self.make else None
+        return None
 
     def may_match(self, method: str, slashes: int | None) -> bool:
         """Whether the path has to be looked at."""
@@ -91,13 +89,10 @@ class _Entry(NamedTuple):
 def _entry(context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> _Entry:
     if type(context.original_route).matches not in _MATCHES:
         return _Entry(_ANYTHING)
-    try:
-        plan = Plan(context, api, otherwise)
-    except UnplannedError:
-        plan = None
     path = str(context.path_format)
     slashes = path.count("/") if has_fixed_slashes(context) else None
-    return _Entry(context.path_regex, path.partition("{")[0], context.methods, slashes, plan)
+    make = partial(Plan, context, api, otherwise)
+    return _Entry(context.path_regex, path.partition("{")[0], context.methods, slashes, make)
 
 
 def _is_plain(router: APIRouter, route: BaseRoute) -> bool:
