@@ -22,7 +22,7 @@ from src.posts.schemas import (
     PostRead,
     PostUpdate,
 )
-from src.posts.service import create_post
+from src.posts.service import PostService
 from src.schemas import Page
 from src.sql.transaction import Transaction
 
@@ -59,7 +59,7 @@ async def create_post_(
     body_html = await render(data.body, writer.user_id)
 
     async def answer() -> Response:
-        post = await create_post(transaction, clock.now(), writer.user_id, data, body_html)
+        post = await PostService.create(transaction, clock.now(), writer.user_id, data, body_html)
         return created(request, FULL.of_values(post, author=writer.user))
 
     async with Transaction(database.writes) as transaction:

@@ -14,38 +14,37 @@ from src.posts.rendering import render
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs import new_slug, slug_to_find
 from src.schemas import canonical_uuid
-from src.sql.statements import NewRow
-from src.sql.transaction import Transaction
+from src.sql.statements import NewRow, Runner
 from src.users.models import User
 
 _new_post = NewRow(Post)
 
 
-async def create_post(
-    transaction: Transaction, now: datetime, author_id: UUID, data: PostCreate, body_html: str
-) -> dict[str, Any]:
-    """Write a new post, whose body is rendered already.
-
-    Returns:
-        The values of its columns.
-    """
-    post = data.model_dump() | {
-        "id": uuid7(),
-        "author_id": author_id,
-        "slug": new_slug(data.title),
-        "body_html": body_html,
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-        "published_at": now if data.status == "published" else None,
-        "deleted_at": None,
-    }
-    await _new_post.write(transaction, post)
-    return post
-
-
 class PostService(Service):
-    """Changes to posts that exist, in the caller's transaction."""
+    """Changes to posts, in the caller's transaction."""
+
+    @staticmethod
+    async def create(
+        work: Runner, now: datetime, author_id: UUID, data: PostCreate, body_html: str
+    ) -> dict[str, Any]:
+        """Write a new post, whose body is rendered already; no session is needed.
+
+        Returns:
+            The values of its columns.
+        """
+        post = data.model_dump() | {
+            "id": uuid7(),
+            "author_id": author_id,
+            "slug": new_slug(data.title),
+            "body_html": body_html,
+            "version": 1,
+            "created_at": now,
+            "updated_at": now,
+            "published_at": now if data.status == "published" else None,
+            "deleted_at": None,
+        }
+        await _new_post.write(work, post)
+        return post
 
     async def update(
         self, author_id: UUID, id_or_slug: str, changes: PostUpdate, if_match: IfMatch
