@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from re import Pattern
 
 from fastapi import FastAPI
@@ -106,7 +106,7 @@ class EnvelopeMiddleware:
         if len(path) > 1 and path.endswith("/"):
             scope["path"] = path.rstrip("/") or "/"
 
-        async def send_completed(message: Message) -> None:
+        def send_completed(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
                 headers = message["headers"]
@@ -116,7 +116,7 @@ class EnvelopeMiddleware:
                 headers += self._headers
             elif method == "HEAD":
                 message = {**message, "body": b""}
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, send_completed)

@@ -8,6 +8,7 @@ the reasons.
 
 import logging
 import math
+from collections.abc import Awaitable
 from typing import NamedTuple
 from zlib import crc32
 
@@ -171,10 +172,10 @@ class RateLimitMiddleware:
             return
         tally = scope["state"][_STATE] = Tally(self._limits)
 
-        async def send_counted(message: Message) -> None:
+        def send_counted(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"].extend(tally.headers())
-            await send(message)
+            return send(message)
 
         network = network_of(peer_address(scope, self._trusted))
         try:

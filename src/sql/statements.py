@@ -161,8 +161,8 @@ class Query(Statement[P], Generic[P, *Columns]):
         self, runner: Runner, *args: P.args, **kwargs: P.kwargs
     ) -> tuple[*Columns] | None:
         """The first row, or None when there is none."""
-        rows = await self.all(runner, *args, **kwargs)
-        return rows[0] if rows else None
+        rows = await self.run(runner, *args, **kwargs)
+        return cast("tuple[*Columns]", rows[0]) if rows else None
 
 
 class Read(Statement[P]):
