@@ -102,5 +102,5 @@ lock: install ## Compile requirements/*.txt from *.in; UPGRADE=1 takes the newes
 	$(COMPILE) requirements/dev.in --constraints requirements/base.txt --output-file requirements/dev.txt
 
 clean: ## Remove .venv, caches and coverage reports; the data in var/ stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/javascript/node_modules htmlcov .coverage .coverage.*
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/javascript/node_modules benchmarks/peers/fastify/node_modules htmlcov .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

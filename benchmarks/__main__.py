@@ -18,7 +18,8 @@ from benchmarks.generator import load_generator
 from benchmarks.logins import measure_costs, measure_logins
 from benchmarks.measure import Pace, measure
 from benchmarks.memory import REQUESTS, measure_memory
-from benchmarks.servers import COMMANDS, PLAZA, running
+from benchmarks.peers import install_peers
+from benchmarks.servers import PLAZA, SERVERS, running
 from benchmarks.timing import TRIES, UNLIMITED, compare_times
 from benchmarks.workloads import WORKLOADS
 
@@ -40,12 +41,13 @@ FULL = Effort(Pace(turns=16, seconds=1), Pace(turns=5, seconds=3), 30, TRIES)
 QUICK = Effort(Pace(turns=6, seconds=0.5), Pace(turns=3, seconds=1), 10, TRIES // 5)
 
 
-async def benchmark(names: Sequence[str], effort: Effort) -> None:
-    """Measure the named workloads and print the figures."""
+async def benchmark(names: Sequence[str], effort: Effort, *, peers: bool) -> None:
+    """Measure the named workloads, by the peers too if asked for, and print the figures."""
+    servers = await _servers(peers=peers)
     async with run_database() as url:
         goals = []
         if served := set(names).difference([AUTHENTICATION]):
-            goals += await _measure_servers(url, served, effort)
+            goals += await _measure_servers(url, servers, served, effort)
         if AUTHENTICATION in names:
             _progress("AUTH what it costs a request to know its caller")
             authentication = await measure_authentication(url, effort.authentication)
@@ -54,14 +56,20 @@ async def benchmark(names: Sequence[str], effort: Effort) -> None:
     print(report.goal_table(goals))
 
 
-async def _measure_servers(url: str, names: Collection[str], effort: Effort) -> list[report.Goal]:
+async def _servers(*, peers: bool) -> list[str]:
+    return [*SERVERS, *(await install_peers() if peers else [])]
+
+
+async def _measure_servers(
+    url: str, started: Sequence[str], names: Collection[str], effort: Effort
+) -> list[report.Goal]:
     """Measure what servers are needed for, and print the figures; the goals."""
     workloads = [workload for workload in WORKLOADS if workload.name in names]
     async with (
-        running(list(COMMANDS), url) as servers,
+        running(started, url) as servers,
         load_generator() as generator,
     ):
-        floor, plaza, _ = servers
+        floor, plaza, *_ = servers
         for workload in workloads:
             await compare_answers(floor, servers[1:], workload)
         results = []
@@ -81,9 +89,10 @@ async def _measure_servers(url: str, names: Collection[str], effort: Effort) -> 
     return goals
 
 
-async def answers_benchmark() -> None:
+async def answers_benchmark(*, peers: bool) -> None:
     """Compare the answers of the servers, and time nothing."""
-    async with run_database() as url, running(list(COMMANDS), url) as [floor, *others]:
+    servers = await _servers(peers=peers)
+    async with run_database() as url, running(servers, url) as [floor, *others]:
         for workload in WORKLOADS:
             await compare_answers(floor, others, workload)
 
@@ -138,6 +147,9 @@ def main() -> None:
         help=f"some of {', '.join(NAMES)}",
     )
     parser.add_argument(
+        "--peers", action="store_true", help="beside a server in Node.js too, which npm installs"
+    )
+    parser.add_argument(
         "--answers", action="store_true", help="whether the servers answer alike, nothing else"
     )
     parser.add_argument(
@@ -156,7 +168,7 @@ def main() -> None:
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
     if arguments.answers:
-        work = answers_benchmark()
+        work = answers_benchmark(peers=arguments.peers)
     elif arguments.memory:
         work = memory_benchmark()
     elif arguments.timing:
@@ -164,7 +176,7 @@ def main() -> None:
     elif arguments.costs:
         work = costs_benchmark(effort.logins)
     else:
-        work = benchmark(arguments.only, effort)
+        work = benchmark(arguments.only, effort, peers=arguments.peers)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way the servers are ended
     try:
         asyncio.run(work)

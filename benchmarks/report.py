@@ -7,7 +7,7 @@ from statistics import median
 from benchmarks.authentication import Authentication
 from benchmarks.logins import CLIENTS, CROWD, LoginResult
 from benchmarks.measure import Result
-from benchmarks.servers import FLOOR, IDIOMATIC, PLAZA
+from benchmarks.servers import FLOOR, IDIOMATIC, PLAZA, SERVERS
 from benchmarks.timing import Comparison
 
 RATE_KEPT = 0.9
@@ -62,9 +62,7 @@ def workload_table(results: Sequence[Result]) -> str:
 
 def noise_warning(results: Sequence[Result]) -> str | None:
     """What to think of the figures when other processes took the server's core, else None."""
-    worst = max(
-        (result.waiting(server) for result in results for server in result.samples), default=0
-    )
+    worst = max((result.waiting(server) for result in results for server in SERVERS), default=0)
     if worst < NOISE:
         return None
     return f"Noisy: a server waited {worst:.0%} of the time for its core. Trust the CPU time only."

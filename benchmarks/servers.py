@@ -1,7 +1,6 @@
 """The servers under test, each one process on one core."""
 
 import asyncio
-import os
 import socket
 import sys
 from asyncio.subprocess import Process
@@ -10,13 +9,17 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from benchmarks.environment import DATA_DIR, SERVER_CORES, server_environment
+from src.config import PROJECT_ROOT
 
 START_SECONDS = 30
-FLOOR, PLAZA, IDIOMATIC = "floor", "Plaza", "idiomatic"
+FLOOR, PLAZA, IDIOMATIC, FASTIFY = "floor", "Plaza", "idiomatic", "Fastify"
+SERVERS = [FLOOR, PLAZA, IDIOMATIC]
+FASTIFY_DIR = PROJECT_ROOT / "benchmarks/peers/fastify"
 COMMANDS = {
-    FLOOR: ("benchmarks.floor",),
-    PLAZA: ("src", "serve"),
-    IDIOMATIC: ("benchmarks.idiomatic",),
+    FLOOR: (sys.executable, "-m", "benchmarks.floor"),
+    PLAZA: (sys.executable, "-m", "src", "serve"),
+    IDIOMATIC: (sys.executable, "-m", "benchmarks.idiomatic"),
+    FASTIFY: ("node", str(FASTIFY_DIR / "server.mjs")),
 }
 
 
@@ -56,8 +59,7 @@ async def _server(
     log = DATA_DIR / f"{name}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
+            *("taskset", "-c", ",".join(map(str, cores))),  # before Node.js starts its threads
             *COMMANDS[name],
             env=server_environment(database_url, port, settings),
             cwd=DATA_DIR,
@@ -65,7 +67,6 @@ async def _server(
             stderr=output,
         )
     try:
-        os.sched_setaffinity(process.pid, cores)
         await _until_it_listens(name, process, port)
         yield Server(name, port, process.pid)
     finally:

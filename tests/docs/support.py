@@ -23,7 +23,8 @@ def documents() -> list[Path]:
     """Every Markdown file of the project."""
     folders = (PROJECT_ROOT / "docs", PROJECT_ROOT / "benchmarks")
     nested = [path for folder in folders for path in folder.rglob("*.md")]
-    return sorted([*PROJECT_ROOT.glob("*.md"), *nested])
+    ours = [path for path in nested if "node_modules" not in path.parts]
+    return sorted([*PROJECT_ROOT.glob("*.md"), *ours])
 
 
 def blocks(text: str) -> list[Block]:
