@@ -6,6 +6,7 @@ from shutil import which
 
 from benchmarks.servers import FASTIFY, FASTIFY_DIR
 
+OLDEST_NODE = 20, 19  # as package.json says
 _INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 
 
@@ -16,6 +17,10 @@ async def install_peers() -> list[str]:
     """
     if missing := [program for program in ("node", "npm") if not which(program)]:
         return _left_out(f"{' and '.join(missing)} missing")
+    node = await create_subprocess_exec("node", "--version", stdout=PIPE)
+    version = (await node.communicate())[0].decode().strip()
+    if tuple(map(int, version.removeprefix("v").split(".")[:2])) < OLDEST_NODE:
+        return _left_out(f"Node.js {version} is too old")
     npm = await create_subprocess_exec(
         *_INSTALL, "--loglevel=error", cwd=FASTIFY_DIR, stdout=PIPE, stderr=PIPE
     )
