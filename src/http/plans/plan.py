@@ -110,10 +110,12 @@ class Plan:
 
         As in FastAPI, what lacks a valid value is not called, nor what needs that, but the rest.
         """
-        results: list[Any] = []
+        results: list[Any] = [request]
         invalid: dict[int, list[Any]] = {}
         for step in self._steps:
-            values: dict[str, Any] = dict.fromkeys(step.request_names, request)
+            values: dict[str, Any] = {}
+            for name, index in step.given:  # in Python 3.11, a comprehension is a call
+                values[name] = results[index]
             errors = step.read(request, document, values) if step.reads_more else []
             if invalid:
                 errors = [one for _, i in step.needed for one in invalid.get(i, ())] + errors
@@ -121,8 +123,6 @@ class Plan:
                 invalid[len(results)] = errors
                 results.append(None)
                 continue
-            for name, index in step.given:
-                values[name] = results[index]
             called = step.call(**values)
             if stack and step.opens_context:
                 called = stack.enter_async_context(called)
@@ -165,7 +165,7 @@ class Plan:
 
     def _add(self, dependant: Dependant, needed: list[tuple[str | None, int]]) -> int:
         self._steps.append(Step(dependant, needed, self._in_path))
-        return len(self._steps) - 1
+        return len(self._steps)
 
 
 def has_fixed_slashes(context: RouteContext) -> bool:

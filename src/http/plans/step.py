@@ -29,9 +29,9 @@ class UnplannedError(Exception):
 class Step:
     """One call: a dependency, or in the end the endpoint.
 
-    `needed` are the steps before it whose results it gets, each with the name of an argument if it
-    gets it as such. `request_names` are the arguments that are the request, and `reads_more` says
-    whether it gets anything else of it.
+    `needed` are the steps before it whose results it needs, by the place of the result, each with
+    the name of an argument if it gets it as such. `given` are the arguments that are results, of
+    which the first is the request; `reads_more` says whether it gets anything else of that.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Step:
     ) -> None:
         self.call, self.opens_context = _asynchronous(dependant)
         self.needed = needed
-        self.given = [(name, index) for name, index in needed if name is not None]
         self.body: Any = dependant.body_params[0] if dependant.body_params else None
         names = (dependant.request_param_name, dependant.http_connection_param_name)
-        self.request_names = [name for name in names if name]
+        self.given = [(name, 0) for name in names if name]
+        self.given += [(name, index) for name, index in needed if name is not None]
         self._scopes_name = dependant.security_scopes_param_name
         self._scopes = _get_oauth_scopes(dependant=dependant)
         self._path = [(field, get_validation_alias(field)) for field in dependant.path_params]
