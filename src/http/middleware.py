@@ -99,8 +99,8 @@ class EnvelopeMiddleware:
         state["request_id"] = request_id
         state["public_path"] = self._public_path
         state["status"] = 0  # of the answer, once it has begun
-        if method == "HEAD":
-            scope["method"] = "GET"
+        if method == "HEAD":  # the server has to know of it still: it frames the answer
+            scope = {**scope, "method": "GET"}
         # Patterns of routes match before a newline at the end, too: let it stay encoded.
         path = scope["path"] = scope["path"].replace("\n", "%0A")
         if len(path) > 1 and path.endswith("/"):

@@ -12,6 +12,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from src.config import Settings
 from src.http.plans.middleware import PlanMiddleware
 from src.main import create_app
+from tests.http.protocol.raw_http import converse, port_of, serving, statuses
 from tests.support import Accounts, problem_of, small_app, talking_to
 
 OUR_OWN = re.compile("[0-9a-f]{16}-[0-9a-f]+")
@@ -151,6 +152,20 @@ async def test_head_is_get_without_the_body(bare: httpx.AsyncClient, path: str) 
     assert {name: value for name, value in head.headers.items() if name not in varying} == {
         name: value for name, value in got.headers.items() if name not in varying
     }
+
+
+async def test_the_server_knows_of_head(bare_app: FastAPI) -> None:
+    """It frames the answer: what it takes for one to a GET has to have its body."""
+    ask = "%s /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with serving(bare_app) as server:
+        answers = [
+            await converse(port_of(server), (ask % method).encode()) for method in ("GET", "HEAD")
+        ]
+    got, head = (answer.partition(b"\r\n\r\n") for answer in answers)
+    assert statuses(b"".join(answers)) == [404, 404]
+    assert got[2]
+    assert head[2] == b""
+    assert f"content-length: {len(got[2])}".encode() in head[0].split(b"\r\n")
 
 
 async def test_middleware_is_around_that_of_fastapi(plain_settings: Settings) -> None:
