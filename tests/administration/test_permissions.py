@@ -164,6 +164,18 @@ async def test_a_session_of_nothing_but_a_lost_role_is_not_refreshed(
     assert answer.json()["scope"] == "audit:read"
 
 
+async def test_a_scope_that_is_no_more_is_in_no_new_token(
+    client: httpx.AsyncClient, app: FastAPI, ann: Account
+) -> None:
+    """Others believe what the token says, and no role gives it any more."""
+    scope = " ".join([*OWN_SCOPES, "gone:manage"])
+    async with app.state.database.engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE sessions SET scope = $1", (scope,))
+    answer = await refresh(client, ann.refresh_token)
+    assert set(answer.json()["scope"].split()) == set(OWN_SCOPES)
+    assert segment(answer.json()["access_token"], 1)["scope"] == answer.json()["scope"]
+
+
 async def test_a_personal_token_administrates_with_the_scope_and_the_role(
     client: httpx.AsyncClient, accounts: Accounts, admin: Account, ann: Account
 ) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
 
-from src.access.permissions import PERMISSIONS, kept, scope_names, scopes_of
+from src.access.permissions import OWN_SCOPES, kept, scope_names, scopes_of
 from src.access.principals import SessionPrincipal
 from src.auth.clients.service import Client
 from src.auth.exceptions import InvalidGrantError, InvalidScopeError
@@ -105,8 +105,7 @@ class SessionService(Flow):
 
         We look at the roles at every request; others believe what the token says.
         """
-        scopes = session.scope.split()
-        if PERMISSIONS.keys().isdisjoint(scopes):
+        if OWN_SCOPES.keys() >= set(session.scope.split()):
             return session.scope
         roles = await self._session.scalar(select(User.roles).where(User.id == session.user_id))
         return kept(session.scope, scopes_of(roles or ()))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from src.access.permissions import PERMISSIONS, scopes_of
+from src.access.permissions import OWN_SCOPES, scopes_of
 from src.access.principals import InvalidTokenError, Principal
 from src.auth.models import Session
 from src.auth.tokens.access_tokens import AccessTokens
@@ -72,7 +72,7 @@ class SessionAuthenticator:
         if user is None or user["id"] != token_of.user_id:
             raise InvalidTokenError
         scopes = token_of.scopes
-        if token_of.needs_role:  # a role may have been taken since
+        if token_of.needs_role:  # a role may have been taken since, or a scope be no more
             scopes &= scopes_of(user["roles"])
         return Principal(token_of.user_id, token_of.session_id, scopes, user)
 
@@ -92,7 +92,7 @@ class SessionAuthenticator:
             claims.sub,
             claims.sid,
             scopes,
-            not scopes.isdisjoint(PERMISSIONS),
+            not scopes <= OWN_SCOPES.keys(),
             datetime.fromtimestamp(claims.exp, UTC),
             verified.kid,
         )
