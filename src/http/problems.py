@@ -212,6 +212,7 @@ async def _handle_database_error(request: Request, error: Exception) -> Response
             asyncpg.PostgresConnectionError()
             | asyncpg.OperatorInterventionError()
             | asyncpg.InsufficientResourcesError()
+            | asyncpg.ReadOnlySQLTransactionError()  # a standby by now, or its disk is full
             | asyncpg.InterfaceError()
             | asyncpg.InternalClientError()  # the connection was cut off in mid-conversation
         ):

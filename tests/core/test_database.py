@@ -80,6 +80,12 @@ async def app(settings: Settings, database: Database, database_url: str) -> Fast
         await execute(database_url, KILL_CONNECTIONS)
         return "created"
 
+    @app.post("/notes-on-a-standby", status_code=201)
+    async def create_on_a_standby(session: SessionDep) -> str:
+        await session.execute(text("SET TRANSACTION READ ONLY"))
+        await session.execute(INSERT, {"id": 1, "name": "late", "later": None, "small": None})
+        return "created"
+
     @app.get("/unused")
     async def unused(session: SessionDep) -> int:
         found = await query(
@@ -149,6 +155,10 @@ async def test_a_connection_lost_before_the_commit_is_an_error(
     problem_of(answer, 503, "database_unavailable")
     assert answer.headers["retry-after"]
     assert await names(database_url) == []
+
+
+async def test_a_database_that_takes_no_changes_now_is_away(client: httpx.AsyncClient) -> None:
+    problem_of(await client.post("/notes-on-a-standby"), 503, "database_unavailable")
 
 
 async def test_an_error_rolls_back_all_but_the_independent_transaction(
