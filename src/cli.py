@@ -1,9 +1,10 @@
 """The command line: `python -m src COMMAND`, or `bin/plaza COMMAND`, which a shell can complete."""
 
 import asyncio
+import signal
 import sys
 from contextlib import suppress
-from io import TextIOWrapper
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from typing import TYPE_CHECKING
 
 import typer
@@ -68,7 +69,6 @@ def worker() -> None:
 
 
 async def _work() -> None:
-    import signal
     from logging.config import fileConfig
 
     from src.clock import Clock
@@ -148,8 +148,10 @@ def command_line(*, completes: bool = False) -> typer.Typer:
 
 def main(program: str = "python -m src") -> None:
     """Run the command that the arguments name; its exit status ends the process unless it is 0."""
-    if isinstance(sys.stdout, TextIOWrapper):  # what it cannot show is no reason to fail
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _prepare_output()
+    # A terminal that closes stops what runs in it, and what that has started.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         # A shell completes what is one word.
         line = command_line(completes=" " not in program)
@@ -162,6 +164,15 @@ def main(program: str = "python -m src") -> None:
     if status:
         _say_last(_printable(words))
         sys.exit(status)
+
+
+def _prepare_output() -> None:
+    if not isinstance(sys.stdout, TextIOWrapper):
+        return
+    if isinstance(sys.stdout.buffer, RawIOBase):  # unbuffered: half a write would not be noticed
+        encoding = sys.stdout.encoding
+        sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.detach()), encoding)
+    sys.stdout.reconfigure(errors="backslashreplace")  # what it cannot show is no reason to fail
 
 
 def _say_last(words: str) -> None:

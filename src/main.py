@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from fastapi import Depends, FastAPI
 
@@ -139,11 +139,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gc.freeze()  # what start-up made lives as long as the process: do not walk it again
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            yield
+            with suppress(asyncio.CancelledError):  # the second Ctrl+C: all is closed as ever
+                yield
         finally:
             worker.stop()
             if worker_task:
-                await worker_task
+                with suppress(asyncio.CancelledError):
+                    await worker_task
             if settings.rate_limit_enabled:
                 await app.state.rate_limits.close()
             gc.unfreeze()

@@ -5,6 +5,7 @@ import atexit
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache, partial
@@ -65,6 +66,10 @@ def migrate(url: str) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server and make the template once, before test processes are started."""
+    # What somebody ignores who starts tests in the background would be ignored in our processes.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     if hasattr(config, "workerinput"):
         return
     url = os.environ.get("DATABASE_URL")

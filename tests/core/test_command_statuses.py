@@ -1,6 +1,7 @@
 """What a command leaves behind: its exit status, a sentence, and nothing that is secret."""
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -8,14 +9,19 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import asyncpg
+import orjson
 import pytest
 
 from src.cli import main
 from src.config import PROJECT_ROOT, Settings
 from tests.command_line import TIMEOUT_SECONDS, command
 from tests.support import until
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 Refusal = Callable[..., tuple[object, str]]
 
@@ -38,6 +44,22 @@ signing_keys.described = described
 sys.argv = ["", "keys", "list"]
 main()
 """
+
+
+class Halves(io.RawIOBase):
+    """An output that takes no more than half of what it is given, as a disk that gets full."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, given: "ReadableBuffer") -> int:
+        part = bytes(given)
+        part = part[: len(part) // 2 or 1]
+        self.taken += part
+        return len(part)
 
 
 def start(
@@ -143,6 +165,15 @@ def test_a_full_disk_is_said(environment: dict[str, str], arguments: list[str]) 
         process = start(environment, *arguments, stdout=full.fileno())
     _, told = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, told) == (1, "[Errno 28] No space left on device\n")
+
+
+def test_what_a_disk_takes_in_parts_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Halves()
+    monkeypatch.setattr(sys, "argv", ["", "openapi"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(cast("BinaryIO", disk), write_through=True))
+    main()
+    sys.stdout.flush()
+    assert orjson.loads(disk.taken)["openapi"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,16 +17,10 @@ import pytest
 from src.addresses.localhost import local_url
 from src.config import PROJECT_ROOT
 from tests.docs.support import README, blocks, section
+from tests.support import free_port
 
 PATIENCE_SECONDS = 60.0
 ADDRESS = "http://localhost:8000"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _environment(**settings: str) -> dict[str, str]:
@@ -45,8 +38,11 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def origin(folder: Path) -> Iterator[str]:
-    """A server started as `make run` does, with everything under the folder."""
-    port = _free_port()
+    """A server started as `make run` does, with everything under the folder.
+
+    Its terminal closes in the end, and stops its PostgreSQL with it.
+    """
+    port = free_port()
     address = local_url("127.0.0.1", port)
     log = folder / "serve.log"
     with log.open("w") as output:
@@ -65,8 +61,10 @@ def origin(folder: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield address
     finally:
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGHUP)
         server.wait(PATIENCE_SECONDS)
+    assert (folder / "var/postgres/PG_VERSION").exists()
+    assert not (folder / "var/postgres/postmaster.pid").exists()
 
 
 def _answers(address: str) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,14 +13,6 @@ import httpx
 from src.config import PROJECT_ROOT
 from tests.jobs.support import START_SECONDS
 from tests.support import until
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(database_url: str, data_dir: Path, **variables: str) -> dict[str, str]:

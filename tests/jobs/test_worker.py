@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
+from starlette.types import Message
 
 from src.config import Settings
 from src.jobs import worker as jobs
@@ -176,6 +177,27 @@ async def test_a_server_started_before_the_migration_sends_mail_after_it(
             await Inbox(Mailbox.of(settings)).mails("ann@x.test", 1)
     finally:
         await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_a_server_that_is_cancelled_closes_all_it_opened(
+    settings: Settings, clock: FrozenClock
+) -> None:
+    app = create_app(settings.model_copy(update={"worker_in_server": True}), clock)
+    sent: asyncio.Queue[str] = asyncio.Queue()
+    received = asyncio.Queue[Message]()
+    received.put_nowait({"type": "lifespan.startup"})
+
+    async def send(message: Message) -> None:
+        sent.put_nowait(message["type"])
+
+    others = asyncio.all_tasks()
+    serving = asyncio.create_task(app({"type": "lifespan"}, received.get, send))
+    assert await sent.get() == "lifespan.startup.complete"
+    for one in asyncio.all_tasks() - others:  # as the second Ctrl+C does
+        one.cancel()
+    await serving
+    assert await sent.get() == "lifespan.shutdown.complete"
+    assert asyncio.all_tasks() == others
 
 
 async def register(client: httpx.AsyncClient) -> None:
