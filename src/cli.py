@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from contextlib import suppress
-from io import BufferedWriter, RawIOBase, TextIOWrapper
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import typer
@@ -121,7 +121,9 @@ def openapi() -> None:
     from src.main import create_app
 
     document = create_app(Settings(environment="test")).openapi()
-    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    # Line by line: of a large write, an unbuffered output may take a part and not say so.
+    for line in orjson.dumps(document, option=orjson.OPT_INDENT_2).splitlines():
+        typer.echo(line)
 
 
 def command_line(*, completes: bool = False) -> typer.Typer:
@@ -148,7 +150,8 @@ def command_line(*, completes: bool = False) -> typer.Typer:
 
 def main(program: str = "python -m src") -> None:
     """Run the command that the arguments name; its exit status ends the process unless it is 0."""
-    _prepare_output()
+    if isinstance(sys.stdout, TextIOWrapper):  # what it cannot show is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     # A terminal that closes stops what runs in it, and what that has started.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
@@ -164,15 +167,6 @@ def main(program: str = "python -m src") -> None:
     if status:
         _say_last(_printable(words))
         sys.exit(status)
-
-
-def _prepare_output() -> None:
-    if not isinstance(sys.stdout, TextIOWrapper):
-        return
-    if isinstance(sys.stdout.buffer, RawIOBase):  # unbuffered: half a write would not be noticed
-        encoding = sys.stdout.encoding
-        sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.detach()), encoding)
-    sys.stdout.reconfigure(errors="backslashreplace")  # what it cannot show is no reason to fail
 
 
 def _say_last(words: str) -> None:

@@ -1,6 +1,7 @@
 """What a command leaves behind: its exit status, a sentence, and nothing that is secret."""
 
 import asyncio
+import errno
 import io
 import os
 import signal
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import asyncpg
-import orjson
 import pytest
 
 from src.cli import main
@@ -46,20 +46,21 @@ main()
 """
 
 
-class Halves(io.RawIOBase):
-    """An output that takes no more than half of what it is given, as a disk that gets full."""
+class SmallDisk(io.RawIOBase):
+    """An output that has room for so many bytes, and takes a part of what is too long for that."""
 
-    def __init__(self) -> None:
-        self.taken = b""
+    def __init__(self, room: int) -> None:
+        self.room = room
 
     def writable(self) -> bool:
         return True
 
     def write(self, given: "ReadableBuffer") -> int:
-        part = bytes(given)
-        part = part[: len(part) // 2 or 1]
-        self.taken += part
-        return len(part)
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = min(self.room, len(bytes(given)))
+        self.room -= taken
+        return taken
 
 
 def start(
@@ -167,13 +168,18 @@ def test_a_full_disk_is_said(environment: dict[str, str], arguments: list[str]) 
     assert (process.returncode, told) == (1, "[Errno 28] No space left on device\n")
 
 
-def test_what_a_disk_takes_in_parts_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = Halves()
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_disk_that_gets_full_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, buffered: bool
+) -> None:
+    small = SmallDisk(10_000)
+    disk = io.BufferedWriter(small) if buffered else small
     monkeypatch.setattr(sys, "argv", ["", "openapi"])
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(cast("BinaryIO", disk), write_through=True))
-    main()
-    sys.stdout.flush()
-    assert orjson.loads(disk.taken)["openapi"]
+    with pytest.raises(SystemExit) as exited:
+        main()
+    assert exited.value.code == 1
+    assert capsys.readouterr().err == "[Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(
