@@ -221,7 +221,7 @@ GUARDED: dict[str, list[set[str]]] = {
     "198.51.100.77": [{"profile:read"}],  # of a session
     "The secret title": [{"posts:read"}],
     "a-secret-text": [{"posts:read"}],
-    "key-of-ann": [{"posts:read"}],
+    "key-of-ann": [set(OWN_READS)],
     "entry-about-ann": [{"audit:read"}, set(OWN_READS)],
     "entry-about-bob": [{"audit:read"}],
     "bob@x.test": [{"users:manage"}],

@@ -1,5 +1,6 @@
 """What is held about a user: the keys of their requests."""
 
+from src.access.permissions import OWN_READS
 from src.idempotency.models import IdempotencyRecord
 from src.personal_data import rows_of
 from src.sql.shapes import Shape
@@ -10,6 +11,6 @@ PERSONAL_DATA = [
         IdempotencyRecord.user_id,
         Shape({"key": IdempotencyRecord.key, "created_at": IdempotencyRecord.created_at}),
         IdempotencyRecord.key,
-        scopes={"posts:read"},  # of the only route that takes keys
+        scopes=OWN_READS,
     )
 ]

@@ -6,6 +6,7 @@ named in the `Raises:` of a docstring.
 """
 
 import ast
+import builtins
 import inspect
 import re
 import textwrap
@@ -229,10 +230,20 @@ def _instances(hint: Any) -> list[Any]:
 
 
 def _documented(function: FunctionType) -> set[type[AppError]]:
-    """What its docstring says that it raises."""
+    """What its docstring says that it raises.
+
+    Raises:
+        LookupError: it names what neither its module nor anybody else has imported.
+    """
     section = _RAISES.search(inspect.getdoc(function) or "")
-    names = ", ".join(_RAISED.findall(section[1])).split(", ") if section else []
-    return {kind for kind in kinds() if kind.__name__ in names}
+    lists = _RAISED.findall(section[1]) if section else []
+    names = {name for names in lists for name in names.split(", ")}
+    errors = {kind.__name__: kind for kind in kinds()}
+    others = names - errors.keys() - {AppError.__name__} - function.__globals__.keys()
+    if unknown := others.difference(dir(builtins)):
+        message = f"{function.__module__}, {function.__qualname__}: nobody imports {unknown}"
+        raise LookupError(message)
+    return {errors[name] for name in names & errors.keys()}
 
 
 def _is_ours(function: FunctionType) -> bool:

@@ -22,7 +22,7 @@ def normalize_email(address: str, *, test_environment: bool) -> str:
     no mail gets there are refused, but .test in a test environment.
 
     Raises:
-        PydanticCustomError: it is not the address of a mailbox, or has a display name.
+        ValueError: it is not the address of a mailbox, or has a display name.
     """
     if len(address) > MAX_EMAIL_LENGTH * MAX_GROWTH:
         raise invalid("email_invalid")

@@ -30,7 +30,7 @@ def copy(tmp_path: Path) -> Path:
     for name in COPIED:
         source = PROJECT_ROOT / name
         if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, root / name)  # what is compiled already, too
         else:
             shutil.copy(source, root / name)
     for name in COPIED_TESTS:
@@ -48,7 +48,6 @@ def run(copy: Path, database_url: str, *command: str) -> None:
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "DATABASE_URL": database_url,
             "ENVIRONMENT": "test",
-            "PYTHONDONTWRITEBYTECODE": "1",
         },
         capture_output=True,
         text=True,

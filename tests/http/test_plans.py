@@ -49,27 +49,16 @@ class Answer(BaseModel):
     number: int
 
 
-# Everything else that the application answers is planned.
+# Beside what answers 204, everything else that the application answers is planned.
 UNPLANNED = [
-    "DELETE /api/v1/auth/sessions/{session_id}",
-    "DELETE /api/v1/posts/{post_id}",
-    "DELETE /api/v1/users/me",
-    "DELETE /api/v1/users/me/mfa/totp",
-    "DELETE /api/v1/users/me/tokens/{token_id}",
-    "DELETE /api/v1/users/{user:other}/mfa",
-    "DELETE /dev/mailbox",
+    "ANY /docs/static",
     "GET /.well-known/oauth-authorization-server{path:path}",
     "GET HEAD /openapi.json",
     "PATCH /api/v1/users/{user:other}",
     "POST /api/v1/auth/email/resend",
-    "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password/forgot",
-    "POST /api/v1/auth/password/reset",
     "POST /api/v1/auth/register",
     "POST /api/v1/users/me/email",
-    "POST /api/v1/users/me/password",
-    "POST /api/v1/users/{user:other}/password/force-reset",
-    "POST /api/v1/users/{user:other}/sessions/end",
 ]
 events: list[str] = []
 
@@ -257,11 +246,13 @@ def test_the_unplanned_routes_are_known(plain_settings: Settings) -> None:
     app = create_app(plain_settings)
     unplanned = []
     for context in iter_route_contexts(app.routes):
+        if getattr(context.original_route, "status_code", None) == 204:
+            continue
         try:
             Plan(context, app, app)
         except UnplannedError:
             unplanned.append(f"{' '.join(sorted(context.methods or ['ANY']))} {context.path}")
-    assert sorted(unplanned) == ["ANY /docs/static", *UNPLANNED]
+    assert sorted(unplanned) == UNPLANNED
 
 
 def test_no_route_has_a_session_and_a_transaction() -> None:

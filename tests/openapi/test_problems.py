@@ -268,3 +268,17 @@ def test_what_a_function_raises_is_found(
 ) -> None:
     monkeypatch.setattr(raised, "OURS", ("src.", "tests."))
     assert raised_by(function) == errors
+
+
+def names_a_stranger() -> None:
+    """Do nothing.
+
+    Raises:
+        NoteExistsError: nobody imports that.
+    """
+
+
+def test_an_error_that_is_not_known_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raised, "OURS", ("src.", "tests."))
+    with pytest.raises(LookupError, match=r"names_a_stranger: nobody imports {'NoteExistsError'}"):
+        raised_by(names_a_stranger)
