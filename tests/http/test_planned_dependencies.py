@@ -365,6 +365,31 @@ def callables_that_wait(app: FastAPI) -> None:
         return JSONResponse([one, two, three, four])
 
 
+@CASES.of(get("/1"), get("/2"), get("/3"), planned=0)
+def callables_that_a_decorator_has_made_generators(app: FastAPI) -> None:
+    @functools.wraps(add)
+    async def yielding() -> AsyncIterator[str]:
+        yield "b"
+
+    @functools.wraps(add)
+    def yielding_on_a_thread() -> Iterator[str]:
+        yield "b"
+
+    @app.get("/1")
+    async def one(found: Annotated[str, Depends(yielding)]) -> Response:
+        return JSONResponse(found)
+
+    @app.get("/2")
+    async def two(found: Annotated[str, Depends(yielding_on_a_thread)]) -> Response:
+        return JSONResponse(found)
+
+    @app.get("/3")
+    async def three(
+        found: Annotated[str, Depends(yielding_on_a_thread, scope="function")],
+    ) -> Response:
+        return JSONResponse(found)
+
+
 @CASES.of(GET, planned=1)
 def callables_as_endpoints(app: FastAPI) -> None:
     app.get("/x")(decorated(answer))

@@ -80,6 +80,16 @@ def path_parameters_that_are_not_in_the_path(app: FastAPI) -> None:
         return JSONResponse(number)
 
 
+@CASES.of(get("/x/1"), planned=0)
+def path_parameters_of_a_model(app: FastAPI) -> None:
+    class Numbers(BaseModel):
+        number: int
+
+    @app.get("/x/{number}")
+    async def endpoint(found: Annotated[Numbers, Path(alias="number")]) -> Response:
+        return JSONResponse(found.number)
+
+
 @CASES.of(get("/x/1"), planned=1)
 def path_parameters_of_a_dependency(app: FastAPI) -> None:
     async def double(number: int) -> int:
