@@ -24,6 +24,7 @@ from starlette.routing import Host, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from src.config import Settings
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan
 from src.http.plans.step import UnplannedError
 from tests.http.both_ways import (
@@ -182,7 +183,7 @@ def test_an_endpoint_that_fastapi_would_iterate_is_unplanned() -> None:
     app.get("/x", response_class=EventSourceResponse)(answer)
     *_, context = iter_route_contexts(app.routes)
     with pytest.raises(UnplannedError):
-        Plan(context, app, app)
+        Plan(context, app, app, Outcomes(app))
 
 
 # Answers
@@ -422,6 +423,23 @@ def errors_whose_handler_reads_the_body(app: FastAPI) -> None:
         raise Odd
 
 
+@CASES.of(GET, post("[1]"), planned=2)
+def errors_whose_handler_gets_the_request_that_the_route_has_had(app: FastAPI) -> None:
+    async def read(request: Request) -> None:
+        async for _ in request.stream():
+            pass
+        request.mark = "marked"  # type: ignore[attr-defined]
+
+    async def handle(request: Request, _: Exception) -> Response:
+        try:
+            return Response(await request.body())
+        except RuntimeError as error:
+            return JSONResponse([str(error), request.mark])  # type: ignore[attr-defined]
+
+    app.add_exception_handler(Odd, handle)
+    app.api_route("/x", methods=["GET", "POST"], dependencies=[Depends(read)])(raising(Odd()))
+
+
 @CASES.of(GET, planned=1)
 def errors_that_a_dependency_turns_into_others(app: FastAPI) -> None:
     async def turning() -> AsyncIterator[None]:
@@ -439,7 +457,26 @@ def errors_that_a_dependency_keeps_to_itself(app: FastAPI) -> None:
         with suppress(Odd):
             yield
 
+    async def tell(_: Request, error: Exception) -> Response:
+        return PlainTextResponse(type(error).__name__)
+
+    app.add_exception_handler(NameError, tell)
     app.get("/x", dependencies=[Depends(silencing, scope="function")])(raising(Odd()))
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_handlers_are_those_of_the_first_request(
+    plain_settings: Settings, *, planned: bool
+) -> None:
+    app, passed = application(plain_settings, planned=planned)
+    app.get("/x")(answer)
+    app.get("/y")(raising(Odd()))
+    async with talking_to(app) as client:
+        await client.get("/x")
+        app.add_exception_handler(Odd, lambda _, __: PlainTextResponse("too late"))
+        app.debug = True
+        problem_of(await client.get("/y"), 500, "internal_error")
+    assert passed == ([] if planned else ["/x", "/y"])
 
 
 @pytest.mark.parametrize("planned", [True, False])

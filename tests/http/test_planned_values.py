@@ -27,6 +27,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from src.config import Settings
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan
 from src.http.plans.step import UnplannedError
 from tests.http.both_ways import GET, Case, Cases, get, post
@@ -432,4 +433,4 @@ def test_a_form_is_unplanned(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None
 
     [context] = [one for one in iter_route_contexts(app.routes) if one.path == "/x"]
     with pytest.raises(UnplannedError):
-        Plan(context, app, app)
+        Plan(context, app, app, Outcomes(app))

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_rout
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan, has_fixed_slashes
 from src.http.plans.step import UnplannedError
 
@@ -29,8 +30,9 @@ class PlanMiddleware:
     def __init__(self, app: ASGIApp, api: FastAPI) -> None:
         self.app = app
         self._api = api
+        make = partial(Plan, api=api, otherwise=app, outcomes=Outcomes(api))
         entries = [
-            _entry(context, api, app) if _is_plain(api.router, route) else _Entry(_ANYTHING)
+            _entry(context, make) if _is_plain(api.router, route) else _Entry(_ANYTHING)
             for route in api.routes
             for context in iter_route_contexts([route])
             if type(context.original_route) not in {WebSocketRoute, APIWebSocketRoute}
@@ -86,13 +88,13 @@ class _Entry:
         return (not self.methods or method in self.methods) and self.slashes in {None, slashes}
 
 
-def _entry(context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> _Entry:
+def _entry(context: RouteContext, make: Callable[[RouteContext], Plan]) -> _Entry:
     if type(context.original_route).matches not in _MATCHES:
         return _Entry(_ANYTHING)
     path = str(context.path_format)
     slashes = path.count("/") if has_fixed_slashes(context) else None
-    make = partial(Plan, context, api, otherwise)
-    return _Entry(context.path_regex, path.partition("{")[0], context.methods, slashes, make)
+    prefix = path.partition("{")[0]
+    return _Entry(context.path_regex, prefix, context.methods, slashes, partial(make, context))
 
 
 def _is_plain(router: APIRouter, route: BaseRoute) -> bool:

@@ -1,7 +1,6 @@
 """All calls of a route."""
 
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any
 
 import orjson
@@ -18,12 +17,11 @@ from fastapi.routing import APIRoute, RouteContext
 from fastapi.sse import EventSourceResponse
 from starlette.convertors import StringConvertor
 from starlette.exceptions import HTTPException
-from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.http import json_bodies
 from src.http.middleware import limited_receive
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.step import Step, UnplannedError
 from src.http.queries import ignored_parameters, query_names, refuse_ignored_query
 
@@ -34,7 +32,9 @@ _REFUSALS = frozenset({refuse_ignored_query, json_bodies.refuse_repeated_members
 class Plan:
     """The calls that answer a route, as an ASGI application."""
 
-    def __init__(self, context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> None:
+    def __init__(
+        self, context: RouteContext, api: FastAPI, otherwise: ASGIApp, outcomes: Outcomes
+    ) -> None:
         """Work them out; `otherwise` answers what a plan does not read.
 
         Raises:
@@ -65,14 +65,7 @@ class Plan:
         self._query_names = query_names(dependant)
         self._scope = {"router": api.router, "endpoint": route.endpoint, "route": route}
         self._otherwise = otherwise
-        self._handlers: dict[Any, Any] = {}
-        self._last_handler = None
-        for kind, handler in api.exception_handlers.items():
-            if kind in {500, Exception}:
-                self._last_handler = handler
-            else:
-                self._handlers[kind] = handler
-        self._debug = api.debug
+        self._outcomes = outcomes
         self._max_body_size: int | None = context.max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,13 +89,13 @@ class Plan:
                     response = await self._call(request, document, stack)
             else:
                 response = await self._call(request, document, None)
+            simple = type(response).__call__ is Response.__call__
         except UnplannedError:
             answer, receive = self._otherwise, _replay(request, receive)
         except Exception as error:  # noqa: BLE001 - raised again if nobody handles it
-            answer, receive = self._end(error), _replay(request, receive)
+            answer = self._outcomes.answer(request, error)
         else:
-            simple = type(response).__call__ is Response.__call__
-            answer = response if simple else self._end(response)
+            answer = response if simple else self._outcomes.answer(request, response)
         await answer(scope, receive, send)
 
     async def _call(self, request: Request, document: object, stack: AsyncExitStack | None) -> Any:
@@ -130,15 +123,6 @@ class Plan:
         if invalid:
             raise RequestValidationError(invalid[len(results) - 1], body=document)
         return results[-1]
-
-    def _end(self, outcome: ASGIApp | Exception) -> ASGIApp:
-        """Answers an error, or sends a response that may still raise one.
-
-        As in FastAPI, an error of what handles the first is handled too.
-        """
-        around_route = ExceptionMiddleware(partial(_finish, outcome), self._handlers)
-        around_routes = ExceptionMiddleware(around_route, self._handlers)
-        return ServerErrorMiddleware(around_routes, self._last_handler, debug=self._debug)
 
     def _add_needed(
         self, dependant: Dependant, known: dict[Any, int]
@@ -187,12 +171,6 @@ async def _document(request: Request) -> Any:
         return json_bodies.loads(body)
     except (orjson.JSONDecodeError, json_bodies.RepeatedMemberError, HTTPException):
         raise UnplannedError from None
-
-
-async def _finish(outcome: ASGIApp | Exception, scope: Scope, receive: Receive, send: Send) -> None:
-    if isinstance(outcome, Exception):
-        raise outcome
-    await outcome(scope, receive, send)
 
 
 def _replay(request: Request, receive: Receive) -> Receive:
