@@ -370,6 +370,21 @@ def errors_of_every_kind(app: FastAPI) -> None:
     app.get("/none")(raising(KeyError()))
 
 
+@CASES.of(get("/x/a"), planned=1)
+def errors_that_say_where_they_were_found(app: FastAPI) -> None:
+    async def tell(_: Request, error: Exception) -> Response:
+        return PlainTextResponse(str(error))
+
+    app.add_exception_handler(RequestValidationError, tell)
+    router = APIRouter(prefix="/x")
+
+    @router.get("/{number}")
+    async def endpoint(number: int) -> Response:
+        return JSONResponse(number)
+
+    app.include_router(router)
+
+
 @CASES.of(GET, get("/418"), planned=2)
 def errors_with_handlers_that_block_or_go_by_the_status(app: FastAPI) -> None:
     def blocking(_: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from fastapi.dependencies.utils import (
 )
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
-from fastapi.routing import APIRoute, RouteContext
+from fastapi.routing import APIRoute, RouteContext, _extract_endpoint_context
 from fastapi.sse import EventSourceResponse
 from starlette.convertors import StringConvertor
 from starlette.exceptions import HTTPException
@@ -66,6 +66,7 @@ class Plan:
         self._scope = {"router": api.router, "endpoint": route.endpoint, "route": route}
         self._otherwise = otherwise
         self._outcomes = outcomes
+        self._path = dependant.path
         self._max_body_size: int | None = context.max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +122,10 @@ class Plan:
                 called = stack.enter_async_context(called)
             results.append(await called)
         if invalid:
-            raise RequestValidationError(invalid[len(results) - 1], body=document)
+            endpoint = _extract_endpoint_context(self._scope["endpoint"]).copy()
+            endpoint["path"] = f"{request.method} {self._path}"
+            errors = invalid[len(results) - 1]
+            raise RequestValidationError(errors, body=document, endpoint_ctx=endpoint)
         return results[-1]
 
     def _add_needed(
