@@ -1,5 +1,6 @@
 """Limits, classes, answers and errors of a planned route are FastAPI's; the first match counts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated
@@ -54,7 +55,7 @@ async def test_both_ways_give_the_same_answers(case: Case, plain_settings: Setti
 BODIES = [post("1" * 10), post("1" * 11), post([b"1" * 10]), post([b"1" * 6, b"1" * 5])]
 
 
-async def tell(document: Annotated[int, Body()]) -> Response:
+async def tell_document(document: Annotated[int, Body()]) -> Response:
     """An endpoint with a body."""
     return JSONResponse(document)
 
@@ -64,48 +65,76 @@ async def read(request: Request) -> Response:
     return Response(await request.body())
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_route(app: FastAPI) -> None:
-    app.post("/x", max_body_size=10)(tell)
+    app.post("/x", max_body_size=10)(tell_document)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_body_that_the_endpoint_reads(app: FastAPI) -> None:
     app.post("/x", max_body_size=10)(read)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_body_that_nobody_reads(app: FastAPI) -> None:
     app.post("/x", max_body_size=10)(answer)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_an_inclusion(app: FastAPI) -> None:
     router = APIRouter()
-    router.post("/x")(tell)
+    router.post("/x")(tell_document)
     app.include_router(router, max_body_size=10)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_router(app: FastAPI) -> None:
     router = APIRouter(max_body_size=10)
-    router.post("/x")(tell)
+    router.post("/x")(tell_document)
     app.include_router(router, max_body_size=5)
 
 
-@CASES.of(*BODIES, planned=3, max_body_size=10)
+@CASES.of(*BODIES, planned=1, max_body_size=10)
 def limits_of_the_application(app: FastAPI) -> None:
     app.post("/x")(read)
 
 
-@CASES.of(*BODIES, planned=3, max_body_size=5)
+@CASES.of(*BODIES, planned=1, max_body_size=5)
 def limits_of_a_route_before_those_of_the_application(app: FastAPI) -> None:
     app.post("/x", max_body_size=10)(read)
 
 
-@CASES.of(*BODIES, planned=2)
+@CASES.of(*BODIES, planned=0)
 def limits_of_nothing(app: FastAPI) -> None:
     app.post("/x", max_body_size=0)(read)
+
+
+@CASES.of(*BODIES, planned=1)
+def limits_as_a_handler_is_told_of_them(app: FastAPI) -> None:
+    async def tell(request: Request, error: Exception) -> Response:
+        return JSONResponse([str(error), request.scope["route"].path])
+
+    app.add_exception_handler(HTTPException, tell)
+    app.add_exception_handler(413, tell)
+    app.post("/x", max_body_size=10)(tell_document)
+
+
+@CASES.of(*BODIES, planned=1)
+def limits_of_a_body_that_a_task_reads(app: FastAPI) -> None:
+    @app.post("/x", max_body_size=10)
+    async def endpoint(request: Request) -> Response:
+        async with asyncio.TaskGroup() as group:
+            body = group.create_task(request.body())
+        return Response(body.result())
+
+
+@CASES.of(post([b"1" * 100_001]), planned=1)
+def limits_of_the_server_as_a_handler_is_told_of_them(app: FastAPI) -> None:
+    async def tell(request: Request, error: Exception) -> Response:
+        return JSONResponse([str(error), request.scope["route"].path])
+
+    app.add_exception_handler(413, tell)
+    app.post("/x")(tell_document)
 
 
 # Classes

@@ -73,7 +73,7 @@ class Plan:
         """Answer one request."""
         if (size := self._max_body_size) is not None:
             limited = limited_receive(scope, receive, lambda _: size)
-            if limited is None:
+            if limited is None or _is_of_unknown_length(scope):
                 await self._otherwise(scope, receive, send)
                 return
             receive = limited
@@ -83,8 +83,8 @@ class Plan:
                 request.query_params, self._query_names
             ):
                 raise UnplannedError
-            document = await _document(request) if self._reads_body else None
             scope.update(self._scope)
+            document = await _document(request) if self._reads_body else None
             if self._opens_contexts:
                 async with AsyncExitStack() as stack:
                     response = await self._call(request, document, stack)
@@ -170,11 +170,23 @@ async def _document(request: Request) -> Any:
     media_type = request.headers.get("content-type", "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise UnplannedError
-    body = await request.body()
     try:
-        return json_bodies.loads(body)
+        body = await request.body()
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise HTTPException(400, "There was an error parsing the body") from error
+    try:
+        document = json_bodies.loads(body)
     except (orjson.JSONDecodeError, json_bodies.RepeatedMemberError, HTTPException):
         raise UnplannedError from None
+    request._json = document  # noqa: SLF001 - who asks for it gets the one that is validated
+    return document
+
+
+def _is_of_unknown_length(scope: Scope) -> bool:
+    """Whether the body has to be counted while it is read, which FastAPI does in its own way."""
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
 
 
 def _replay(request: Request, receive: Receive) -> Receive:
