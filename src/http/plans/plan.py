@@ -4,7 +4,9 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import orjson
+from anyio import CancelScope
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import _asynccontextmanager_with_shielded_exit
 from fastapi.dependencies.models import Dependant, _get_cache_key
 from fastapi.dependencies.utils import (
     _get_flat_body_params,
@@ -86,8 +88,9 @@ class Plan:
             scope.update(self._scope)
             document = await _document(request) if self._reads_body else None
             if self._opens_contexts:
-                async with AsyncExitStack() as stack:
-                    response = await self._call(request, document, stack)
+                with CancelScope() as closing:  # as FastAPI lets nothing cancel what closes
+                    async with AsyncExitStack() as stack:
+                        response = await self._call(request, document, (stack, closing))
             else:
                 response = await self._call(request, document, None)
             simple = type(response).__call__ is Response.__call__
@@ -99,7 +102,12 @@ class Plan:
             answer = response if simple else self._outcomes.answer(request, response)
         await answer(scope, receive, send)
 
-    async def _call(self, request: Request, document: object, stack: AsyncExitStack | None) -> Any:
+    async def _call(
+        self,
+        request: Request,
+        document: object,
+        contexts: tuple[AsyncExitStack, CancelScope] | None,
+    ) -> Any:
         """Make the calls.
 
         As in FastAPI, what lacks a valid value is not called, nor what needs that, but the rest.
@@ -118,8 +126,10 @@ class Plan:
                 results.append(None)
                 continue
             called = step.call(**values)
-            if stack and step.opens_context:
-                called = stack.enter_async_context(called)
+            if contexts and step.opens_context:
+                stack, closing = contexts
+                shielded = _asynccontextmanager_with_shielded_exit(called, closing)
+                called = stack.enter_async_context(shielded)
             results.append(await called)
         if invalid:
             endpoint = _extract_endpoint_context(self._scope["endpoint"]).copy()
