@@ -202,6 +202,24 @@ def classes_of_routers_in_others(app: FastAPI) -> None:
     app.include_router(outer)
 
 
+class Catching(APIRouter):
+    """Answers everything."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it does."""
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await PlainTextResponse("caught")(scope, receive, send)
+
+
+@CASES.of(GET, planned=0)
+def classes_of_routers_without_routes(app: FastAPI) -> None:
+    app.include_router(Catching())
+    app.get("/x")(answer)
+
+
 @CASES.of(GET, planned=1, default_response_class=HTMLResponse)
 def classes_of_responses(app: FastAPI) -> None:
     app.get("/x", status_code=202, callbacks=APIRouter().routes, deprecated=True)(answer)
@@ -334,6 +352,19 @@ def routes_after_a_mount(app: FastAPI) -> None:
     app.get("/x")(answer)
 
 
+@CASES.of(get("/y/a/z"), planned=0)
+def routes_below_a_mount(app: FastAPI) -> None:
+    mounted = FastAPI()
+
+    @mounted.get("/z")
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(request.path_params)
+
+    app.get("/x/{name}/z")(answer)
+    app.mount("/y/{name}", mounted)
+    app.get("/y/a/z")(refused)
+
+
 @CASES.of(GET, get("/y"), planned=1)
 def routes_after_one_of_starlette(app: FastAPI) -> None:
     async def plain(_: Request) -> Response:
@@ -357,6 +388,31 @@ def routes_after_a_websocket(app: FastAPI) -> None:
         await socket.close()
 
     app.get("/x")(answer)
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_routes_may_change_after_the_first_request(
+    plain_settings: Settings, *, planned: bool
+) -> None:
+    app, passed = application(plain_settings, planned=planned)
+    inner, outer = APIRouter(), APIRouter()
+    outer.include_router(inner)
+    app.include_router(outer)
+    app.get("/{name}")(answer)
+    async with talking_to(app) as client:
+        for name in "abc":
+            assert (await client.get(f"/{name}")).json() == "answered"
+        inner.get("/a")(refused)
+        app.router.routes.insert(0, APIRoute("/b", refused))
+        for name in "ab":
+            problem_of(await client.get(f"/{name}"), 403, "refused")
+        assert (await client.get("/c")).json() == "answered"
+        app.router.routes.pop()
+        problem_of(await client.get("/c"), 404, "not_found")
+        app.include_router(outer, prefix="/outer")
+        problem_of(await client.get("/outer/a"), 403, "refused")
+    every = ["/a", "/b", "/c", "/a", "/b", "/c", "/c", "/outer/a"]
+    assert passed == (["/c"] if planned else every)
 
 
 @CASES.of(GET, ("POST", "/x", {}), planned=1)
@@ -560,15 +616,21 @@ async def test_below_another_application_both_ways_give_the_same_answers(
     assert "plaza" in str(answers[0])
 
 
-async def test_what_is_observed_is_left_to_fastapi(plain_settings: Settings) -> None:
-    """Its spans would have no route."""
+@pytest.mark.parametrize("found", [{"fastapi.telemetry": None}, {"path_params": {"a": "b"}}])
+async def test_what_others_have_begun_is_left_to_fastapi(
+    plain_settings: Settings, found: Scope
+) -> None:
+    """Spans would have no route, and parameters of what is around the application be lost."""
     app, passed = application(plain_settings, planned=True)
-    app.get("/x")(answer)
 
-    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "fastapi.telemetry": None}, receive, send)
+    @app.get("/x")
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(request.path_params)
 
-    transport = httpx.ASGITransport(observed)
+    async def around(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, **found}, receive, send)
+
+    transport = httpx.ASGITransport(around)
     async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
-        assert (await client.get("/x")).json() == "answered"
+        assert (await client.get("/x")).json() == found.get("path_params", {})
     assert passed == ["/x"]
