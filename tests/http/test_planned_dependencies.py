@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 from typing import Annotated, Any
 
+import anyio.lowlevel
+import httpx
 import pytest
 from fastapi import (
     APIRouter,
@@ -17,14 +19,25 @@ from fastapi import (
     Response,
     Security,
 )
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from src.config import Settings
 from src.http.json_bodies import refuse_repeated_members
 from src.http.queries import refuse_ignored_query
-from tests.http.both_ways import GET, Case, Cases, RefusedError, answer, get, post, refuse
+from tests.http.both_ways import (
+    GET,
+    Case,
+    Cases,
+    RefusedError,
+    answer,
+    application,
+    get,
+    post,
+    refuse,
+)
 
 CASES = Cases()
 REPEATED = post(b'{"a": 1, "a": 2}')
@@ -365,6 +378,31 @@ def callables_that_wait(app: FastAPI) -> None:
         return JSONResponse([one, two, three, four])
 
 
+@CASES.of(get("/1"), get("/2"), get("/3"), planned=0)
+def callables_that_a_decorator_has_made_generators(app: FastAPI) -> None:
+    @functools.wraps(add)
+    async def yielding() -> AsyncIterator[str]:
+        yield "b"
+
+    @functools.wraps(add)
+    def yielding_on_a_thread() -> Iterator[str]:
+        yield "b"
+
+    @app.get("/1")
+    async def one(found: Annotated[str, Depends(yielding)]) -> Response:
+        return JSONResponse(found)
+
+    @app.get("/2")
+    async def two(found: Annotated[str, Depends(yielding_on_a_thread)]) -> Response:
+        return JSONResponse(found)
+
+    @app.get("/3")
+    async def three(
+        found: Annotated[str, Depends(yielding_on_a_thread, scope="function")],
+    ) -> Response:
+        return JSONResponse(found)
+
+
 @CASES.of(GET, planned=1)
 def callables_as_endpoints(app: FastAPI) -> None:
     app.get("/x")(decorated(answer))
@@ -416,3 +454,38 @@ def callables_of_which_some_run_at_once(app: FastAPI) -> None:
     @app.get("/x")
     async def endpoint(found: Annotated[str, Depends(add, max_concurrency=1)]) -> Response:
         return JSONResponse(found)
+
+
+# What is cancelled
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_what_a_dependency_closes_is_closed_when_the_request_is_cancelled(
+    plain_settings: Settings, *, planned: bool
+) -> None:
+    app, passed = application(plain_settings, planned=planned)
+    events: list[str] = []
+
+    async def opened() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await anyio.lowlevel.checkpoint()
+            events.append("closed")
+
+    @app.get("/x", dependencies=[Depends(opened, scope="function")])
+    async def endpoint() -> Response:
+        events.append("called")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def impatient(scope: Scope, receive: Receive, send: Send) -> None:
+        with anyio.move_on_after(0.05):
+            await app(scope, receive, send)
+        await PlainTextResponse("too late")(scope, receive, send)
+
+    transport = httpx.ASGITransport(impatient)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        assert (await client.get("/x")).text == "too late"
+    assert events == ["called", "closed"]
+    assert passed == ([] if planned else ["/x"])

@@ -1,5 +1,6 @@
 """Limits, classes, answers and errors of a planned route are FastAPI's; the first match counts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated
@@ -24,6 +25,7 @@ from starlette.routing import Host, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from src.config import Settings
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan
 from src.http.plans.step import UnplannedError
 from tests.http.both_ways import (
@@ -53,7 +55,7 @@ async def test_both_ways_give_the_same_answers(case: Case, plain_settings: Setti
 BODIES = [post("1" * 10), post("1" * 11), post([b"1" * 10]), post([b"1" * 6, b"1" * 5])]
 
 
-async def tell(document: Annotated[int, Body()]) -> Response:
+async def tell_document(document: Annotated[int, Body()]) -> Response:
     """An endpoint with a body."""
     return JSONResponse(document)
 
@@ -63,48 +65,76 @@ async def read(request: Request) -> Response:
     return Response(await request.body())
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_route(app: FastAPI) -> None:
-    app.post("/x", max_body_size=10)(tell)
+    app.post("/x", max_body_size=10)(tell_document)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_body_that_the_endpoint_reads(app: FastAPI) -> None:
     app.post("/x", max_body_size=10)(read)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_body_that_nobody_reads(app: FastAPI) -> None:
     app.post("/x", max_body_size=10)(answer)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_an_inclusion(app: FastAPI) -> None:
     router = APIRouter()
-    router.post("/x")(tell)
+    router.post("/x")(tell_document)
     app.include_router(router, max_body_size=10)
 
 
-@CASES.of(*BODIES, planned=3)
+@CASES.of(*BODIES, planned=1)
 def limits_of_a_router(app: FastAPI) -> None:
     router = APIRouter(max_body_size=10)
-    router.post("/x")(tell)
+    router.post("/x")(tell_document)
     app.include_router(router, max_body_size=5)
 
 
-@CASES.of(*BODIES, planned=3, max_body_size=10)
+@CASES.of(*BODIES, planned=1, max_body_size=10)
 def limits_of_the_application(app: FastAPI) -> None:
     app.post("/x")(read)
 
 
-@CASES.of(*BODIES, planned=3, max_body_size=5)
+@CASES.of(*BODIES, planned=1, max_body_size=5)
 def limits_of_a_route_before_those_of_the_application(app: FastAPI) -> None:
     app.post("/x", max_body_size=10)(read)
 
 
-@CASES.of(*BODIES, planned=2)
+@CASES.of(*BODIES, planned=0)
 def limits_of_nothing(app: FastAPI) -> None:
     app.post("/x", max_body_size=0)(read)
+
+
+@CASES.of(*BODIES, planned=1)
+def limits_as_a_handler_is_told_of_them(app: FastAPI) -> None:
+    async def tell(request: Request, error: Exception) -> Response:
+        return JSONResponse([str(error), request.scope["route"].path])
+
+    app.add_exception_handler(HTTPException, tell)
+    app.add_exception_handler(413, tell)
+    app.post("/x", max_body_size=10)(tell_document)
+
+
+@CASES.of(*BODIES, planned=1)
+def limits_of_a_body_that_a_task_reads(app: FastAPI) -> None:
+    @app.post("/x", max_body_size=10)
+    async def endpoint(request: Request) -> Response:
+        async with asyncio.TaskGroup() as group:
+            body = group.create_task(request.body())
+        return Response(body.result())
+
+
+@CASES.of(post([b"1" * 100_001]), planned=1)
+def limits_of_the_server_as_a_handler_is_told_of_them(app: FastAPI) -> None:
+    async def tell(request: Request, error: Exception) -> Response:
+        return JSONResponse([str(error), request.scope["route"].path])
+
+    app.add_exception_handler(413, tell)
+    app.post("/x")(tell_document)
 
 
 # Classes
@@ -172,6 +202,24 @@ def classes_of_routers_in_others(app: FastAPI) -> None:
     app.include_router(outer)
 
 
+class Catching(APIRouter):
+    """Answers everything."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it does."""
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await PlainTextResponse("caught")(scope, receive, send)
+
+
+@CASES.of(GET, planned=0)
+def classes_of_routers_without_routes(app: FastAPI) -> None:
+    app.include_router(Catching())
+    app.get("/x")(answer)
+
+
 @CASES.of(GET, planned=1, default_response_class=HTMLResponse)
 def classes_of_responses(app: FastAPI) -> None:
     app.get("/x", status_code=202, callbacks=APIRouter().routes, deprecated=True)(answer)
@@ -182,7 +230,7 @@ def test_an_endpoint_that_fastapi_would_iterate_is_unplanned() -> None:
     app.get("/x", response_class=EventSourceResponse)(answer)
     *_, context = iter_route_contexts(app.routes)
     with pytest.raises(UnplannedError):
-        Plan(context, app, app)
+        Plan(context, app, app, Outcomes(app))
 
 
 # Answers
@@ -304,6 +352,19 @@ def routes_after_a_mount(app: FastAPI) -> None:
     app.get("/x")(answer)
 
 
+@CASES.of(get("/y/a/z"), planned=0)
+def routes_below_a_mount(app: FastAPI) -> None:
+    mounted = FastAPI()
+
+    @mounted.get("/z")
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(request.path_params)
+
+    app.get("/x/{name}/z")(answer)
+    app.mount("/y/{name}", mounted)
+    app.get("/y/a/z")(refused)
+
+
 @CASES.of(GET, get("/y"), planned=1)
 def routes_after_one_of_starlette(app: FastAPI) -> None:
     async def plain(_: Request) -> Response:
@@ -327,6 +388,31 @@ def routes_after_a_websocket(app: FastAPI) -> None:
         await socket.close()
 
     app.get("/x")(answer)
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_routes_may_change_after_the_first_request(
+    plain_settings: Settings, *, planned: bool
+) -> None:
+    app, passed = application(plain_settings, planned=planned)
+    inner, outer = APIRouter(), APIRouter()
+    outer.include_router(inner)
+    app.include_router(outer)
+    app.get("/{name}")(answer)
+    async with talking_to(app) as client:
+        for name in "abc":
+            assert (await client.get(f"/{name}")).json() == "answered"
+        inner.get("/a")(refused)
+        app.router.routes.insert(0, APIRoute("/b", refused))
+        for name in "ab":
+            problem_of(await client.get(f"/{name}"), 403, "refused")
+        assert (await client.get("/c")).json() == "answered"
+        app.router.routes.pop()
+        problem_of(await client.get("/c"), 404, "not_found")
+        app.include_router(outer, prefix="/outer")
+        problem_of(await client.get("/outer/a"), 403, "refused")
+    every = ["/a", "/b", "/c", "/a", "/b", "/c", "/c", "/outer/a"]
+    assert passed == (["/c"] if planned else every)
 
 
 @CASES.of(GET, ("POST", "/x", {}), planned=1)
@@ -367,6 +453,21 @@ def errors_of_every_kind(app: FastAPI) -> None:
     app.get("/304")(raising(HTTPException(304)))
     app.get("/value")(raising(RequestValidationError([])))
     app.get("/none")(raising(KeyError()))
+
+
+@CASES.of(get("/x/a"), planned=1)
+def errors_that_say_where_they_were_found(app: FastAPI) -> None:
+    async def tell(_: Request, error: Exception) -> Response:
+        return PlainTextResponse(str(error))
+
+    app.add_exception_handler(RequestValidationError, tell)
+    router = APIRouter(prefix="/x")
+
+    @router.get("/{number}")
+    async def endpoint(number: int) -> Response:
+        return JSONResponse(number)
+
+    app.include_router(router)
 
 
 @CASES.of(GET, get("/418"), planned=2)
@@ -422,6 +523,23 @@ def errors_whose_handler_reads_the_body(app: FastAPI) -> None:
         raise Odd
 
 
+@CASES.of(GET, post("[1]"), planned=2)
+def errors_whose_handler_gets_the_request_that_the_route_has_had(app: FastAPI) -> None:
+    async def read(request: Request) -> None:
+        async for _ in request.stream():
+            pass
+        request.mark = "marked"  # type: ignore[attr-defined]
+
+    async def handle(request: Request, _: Exception) -> Response:
+        try:
+            return Response(await request.body())
+        except RuntimeError as error:
+            return JSONResponse([str(error), request.mark])  # type: ignore[attr-defined]
+
+    app.add_exception_handler(Odd, handle)
+    app.api_route("/x", methods=["GET", "POST"], dependencies=[Depends(read)])(raising(Odd()))
+
+
 @CASES.of(GET, planned=1)
 def errors_that_a_dependency_turns_into_others(app: FastAPI) -> None:
     async def turning() -> AsyncIterator[None]:
@@ -439,7 +557,26 @@ def errors_that_a_dependency_keeps_to_itself(app: FastAPI) -> None:
         with suppress(Odd):
             yield
 
+    async def tell(_: Request, error: Exception) -> Response:
+        return PlainTextResponse(type(error).__name__)
+
+    app.add_exception_handler(NameError, tell)
     app.get("/x", dependencies=[Depends(silencing, scope="function")])(raising(Odd()))
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_handlers_are_those_of_the_first_request(
+    plain_settings: Settings, *, planned: bool
+) -> None:
+    app, passed = application(plain_settings, planned=planned)
+    app.get("/x")(answer)
+    app.get("/y")(raising(Odd()))
+    async with talking_to(app) as client:
+        await client.get("/x")
+        app.add_exception_handler(Odd, lambda _, __: PlainTextResponse("too late"))
+        app.debug = True
+        problem_of(await client.get("/y"), 500, "internal_error")
+    assert passed == ([] if planned else ["/x", "/y"])
 
 
 @pytest.mark.parametrize("planned", [True, False])
@@ -479,15 +616,21 @@ async def test_below_another_application_both_ways_give_the_same_answers(
     assert "plaza" in str(answers[0])
 
 
-async def test_what_is_observed_is_left_to_fastapi(plain_settings: Settings) -> None:
-    """Its spans would have no route."""
+@pytest.mark.parametrize("found", [{"fastapi.telemetry": None}, {"path_params": {"a": "b"}}])
+async def test_what_others_have_begun_is_left_to_fastapi(
+    plain_settings: Settings, found: Scope
+) -> None:
+    """Spans would have no route, and parameters of what is around the application be lost."""
     app, passed = application(plain_settings, planned=True)
-    app.get("/x")(answer)
 
-    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "fastapi.telemetry": None}, receive, send)
+    @app.get("/x")
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(request.path_params)
 
-    transport = httpx.ASGITransport(observed)
+    async def around(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, **found}, receive, send)
+
+    transport = httpx.ASGITransport(around)
     async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
-        assert (await client.get("/x")).json() == "answered"
+        assert (await client.get("/x")).json() == found.get("path_params", {})
     assert passed == ["/x"]

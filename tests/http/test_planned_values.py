@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Annotated, Any
 
+import httpx
 import pytest
 from fastapi import (
     BackgroundTasks,
@@ -25,11 +26,14 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+from starlette.types import Message, Receive, Scope, Send
 
 from src.config import Settings
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan
 from src.http.plans.step import UnplannedError
-from tests.http.both_ways import GET, Case, Cases, get, post
+from tests.http.both_ways import GET, Case, Cases, application, get, post
+from tests.support import problem_of
 
 CASES = Cases()
 
@@ -78,6 +82,16 @@ def path_parameters_that_are_not_in_the_path(app: FastAPI) -> None:
     @app.get("/x/{number}")
     async def endpoint(number: Annotated[int, Path(alias="other")]) -> Response:
         return JSONResponse(number)
+
+
+@CASES.of(get("/x/1"), planned=0)
+def path_parameters_of_a_model(app: FastAPI) -> None:
+    class Numbers(BaseModel):
+        number: int
+
+    @app.get("/x/{number}")
+    async def endpoint(found: Annotated[Numbers, Path(alias="number")]) -> Response:
+        return JSONResponse(found.number)
 
 
 @CASES.of(get("/x/1"), planned=1)
@@ -368,6 +382,17 @@ def bodies_without_a_type(app: FastAPI) -> None:
         return JSONResponse(thing.name)
 
 
+@CASES.of(post('{"name": "a"}'), planned=1)
+def bodies_that_a_dependency_changes(app: FastAPI) -> None:
+    async def change(request: Request) -> None:
+        document = await request.json()
+        document["name"] += "b"
+
+    @app.post("/x", dependencies=[Depends(change)])
+    async def endpoint(thing: Thing) -> Response:
+        return JSONResponse(thing.name)
+
+
 @CASES.of(post('{"name": "a"}'), post('{"name": 1}'), post("{"), ("POST", "/x", {}), planned=2)
 def bodies_that_a_dependency_reads_too(app: FastAPI) -> None:
     async def size(request: Request) -> int:
@@ -410,6 +435,29 @@ def bodies_that_only_a_dependency_reads(app: FastAPI) -> None:
         return Response(body)
 
 
+@pytest.mark.parametrize("planned", [True, False])
+async def test_a_body_that_cannot_be_read_is_a_bad_request(
+    plain_settings: Settings, *, planned: bool
+) -> None:
+    app, passed = application(plain_settings, planned=planned)
+
+    @app.post("/x")
+    async def endpoint(thing: Thing) -> Response:
+        return JSONResponse(thing.name)
+
+    async def cut_off(scope: Scope, _: Receive, send: Send) -> None:
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        await app(scope, receive, send)
+
+    transport = httpx.ASGITransport(cut_off)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        answer = await client.post("/x", json={"name": "a"})
+    problem_of(answer, 400, "bad_request")
+    assert passed == ([] if planned else ["/x"])
+
+
 @pytest.mark.parametrize("kind", [Form, File])
 def test_a_form_is_unplanned(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parser is not installed, so nothing can be sent."""
@@ -422,4 +470,4 @@ def test_a_form_is_unplanned(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None
 
     [context] = [one for one in iter_route_contexts(app.routes) if one.path == "/x"]
     with pytest.raises(UnplannedError):
-        Plan(context, app, app)
+        Plan(context, app, app, Outcomes(app))

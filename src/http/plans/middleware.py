@@ -1,10 +1,11 @@
 """Which requests a plan answers."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
+from operator import attrgetter
 from re import Pattern
 
 from fastapi import APIRouter, FastAPI
@@ -12,32 +13,48 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_rout
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan, has_fixed_slashes
 from src.http.plans.step import UnplannedError
 
 _MATCHES = frozenset({APIRoute.matches, Route.matches, Mount.matches})  # by what they say of paths
 _ANYTHING = re.compile("")
+_VERSION = attrgetter("_routes_version")  # of an included router: there is no public way to ask
 
 
 class PlanMiddleware:
     """Answers the planned routes of `api`; everything else goes on to FastAPI.
 
     So do all requests while `api.dependency_overrides` is in use, those that come to `api` through
-    another application, and those that FastAPI's own telemetry observes.
+    another application, and those that FastAPI's own telemetry observes. The routes are those of
+    now, as in FastAPI, and the exception handlers those of the first request.
     """
 
     def __init__(self, app: ASGIApp, api: FastAPI) -> None:
         self.app = app
         self._api = api
-        entries = [
-            _entry(context, api, app) if _is_plain(api.router, route) else _Entry(_ANYTHING)
-            for route in api.routes
-            for context in iter_route_contexts([route])
-            if type(context.original_route) not in {WebSocketRoute, APIWebSocketRoute}
-        ]
+        self._make = partial(Plan, api=api, otherwise=app, outcomes=Outcomes(api))
+        self._read_routes()
+
+    def _read_routes(self) -> None:
+        self._own = [*self._api.routes]  # to keep them: no other route has the id of one meanwhile
+        self._routers = [*_included(self._own)]
+        self._read = self._version
+        entries: list[_Entry] = []
+        for route in self._own:
+            routers = [self._api.router, *_included([route])]
+            if all(type(router) is APIRouter for router in routers):
+                entries += _entries(route, self._make)
+            else:  # what classes made from FastAPI's own do is not known
+                entries.append(_Entry(_ANYTHING))
         keys = {(method, entry.slashes) for entry in entries for method in entry.methods or ()}
         # By method and number of slashes, the routes to look at in their order: the first counts.
         self._routes = {key: [entry for entry in entries if entry.may_match(*key)] for key in keys}
+
+    @property
+    def _version(self) -> list[int]:
+        """Another one once FastAPI has seen a change of the routes."""
+        return [*map(id, self._api.routes), *map(_VERSION, self._routers)]
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
@@ -49,15 +66,19 @@ class PlanMiddleware:
             scope["type"] != "http"
             or scope.get("root_path")
             or "router" in scope
+            or "path_params" in scope
             or "fastapi.telemetry" in scope
             or self._api.dependency_overrides
         ):
             return None
+        if self._read != self._version:
+            self._read_routes()
         path = scope["path"]
         for entry in self._routes.get((scope["method"], path.count("/")), ()):
             if path.startswith(entry.prefix) and (found := entry.pattern.match(path)):
-                scope["path_params"] = found.groupdict()
-                return entry.plan
+                if plan := entry.plan:
+                    scope["path_params"] = found.groupdict()
+                return plan
         return None
 
 
@@ -86,18 +107,23 @@ class _Entry:
         return (not self.methods or method in self.methods) and self.slashes in {None, slashes}
 
 
-def _entry(context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> _Entry:
-    if type(context.original_route).matches not in _MATCHES:
-        return _Entry(_ANYTHING)
-    path = str(context.path_format)
-    slashes = path.count("/") if has_fixed_slashes(context) else None
-    make = partial(Plan, context, api, otherwise)
-    return _Entry(context.path_regex, path.partition("{")[0], context.methods, slashes, make)
+def _entries(route: BaseRoute, make: Callable[[RouteContext], Plan]) -> Iterator[_Entry]:
+    for context in iter_route_contexts([route]):
+        kind = type(context.original_route)
+        if kind in {WebSocketRoute, APIWebSocketRoute}:
+            continue
+        if kind.matches not in _MATCHES:
+            yield _Entry(_ANYTHING)
+            continue
+        path = str(context.path_format)
+        slashes = path.count("/") if has_fixed_slashes(context) else None
+        prefix = path.partition("{")[0]
+        yield _Entry(context.path_regex, prefix, context.methods, slashes, partial(make, context))
 
 
-def _is_plain(router: APIRouter, route: BaseRoute) -> bool:
-    """Whether FastAPI's own routers, and no classes made from them, lead to a route."""
-    included = getattr(route, "original_router", None)
-    return type(router) is APIRouter and (
-        included is None or all(_is_plain(included, inner) for inner in included.routes)
-    )
+def _included(routes: Iterable[BaseRoute]) -> Iterator[APIRouter]:
+    """The routers that are among routes, and those in these."""
+    for route in routes:
+        if router := getattr(route, "original_router", None):
+            yield router
+            yield from _included(router.routes)

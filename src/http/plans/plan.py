@@ -1,11 +1,12 @@
 """All calls of a route."""
 
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any
 
 import orjson
+from anyio import CancelScope
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import _asynccontextmanager_with_shielded_exit
 from fastapi.dependencies.models import Dependant, _get_cache_key
 from fastapi.dependencies.utils import (
     _get_flat_body_params,
@@ -14,16 +15,15 @@ from fastapi.dependencies.utils import (
 )
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
-from fastapi.routing import APIRoute, RouteContext
+from fastapi.routing import APIRoute, RouteContext, _extract_endpoint_context
 from fastapi.sse import EventSourceResponse
 from starlette.convertors import StringConvertor
 from starlette.exceptions import HTTPException
-from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.http import json_bodies
 from src.http.middleware import limited_receive
+from src.http.plans.outcomes import Outcomes
 from src.http.plans.step import Step, UnplannedError
 from src.http.queries import ignored_parameters, query_names, refuse_ignored_query
 
@@ -34,7 +34,9 @@ _REFUSALS = frozenset({refuse_ignored_query, json_bodies.refuse_repeated_members
 class Plan:
     """The calls that answer a route, as an ASGI application."""
 
-    def __init__(self, context: RouteContext, api: FastAPI, otherwise: ASGIApp) -> None:
+    def __init__(
+        self, context: RouteContext, api: FastAPI, otherwise: ASGIApp, outcomes: Outcomes
+    ) -> None:
         """Work them out; `otherwise` answers what a plan does not read.
 
         Raises:
@@ -65,21 +67,15 @@ class Plan:
         self._query_names = query_names(dependant)
         self._scope = {"router": api.router, "endpoint": route.endpoint, "route": route}
         self._otherwise = otherwise
-        self._handlers: dict[Any, Any] = {}
-        self._last_handler = None
-        for kind, handler in api.exception_handlers.items():
-            if kind in {500, Exception}:
-                self._last_handler = handler
-            else:
-                self._handlers[kind] = handler
-        self._debug = api.debug
+        self._outcomes = outcomes
+        self._path = dependant.path
         self._max_body_size: int | None = context.max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if (size := self._max_body_size) is not None:
             limited = limited_receive(scope, receive, lambda _: size)
-            if limited is None:
+            if limited is None or _is_of_unknown_length(scope):
                 await self._otherwise(scope, receive, send)
                 return
             receive = limited
@@ -89,23 +85,29 @@ class Plan:
                 request.query_params, self._query_names
             ):
                 raise UnplannedError
-            document = await _document(request) if self._reads_body else None
             scope.update(self._scope)
+            document = await _document(request) if self._reads_body else None
             if self._opens_contexts:
-                async with AsyncExitStack() as stack:
-                    response = await self._call(request, document, stack)
+                with CancelScope() as closing:  # as FastAPI lets nothing cancel what closes
+                    async with AsyncExitStack() as stack:
+                        response = await self._call(request, document, (stack, closing))
             else:
                 response = await self._call(request, document, None)
+            simple = type(response).__call__ is Response.__call__
         except UnplannedError:
             answer, receive = self._otherwise, _replay(request, receive)
         except Exception as error:  # noqa: BLE001 - raised again if nobody handles it
-            answer, receive = self._end(error), _replay(request, receive)
+            answer = self._outcomes.answer(request, error)
         else:
-            simple = type(response).__call__ is Response.__call__
-            answer = response if simple else self._end(response)
+            answer = response if simple else self._outcomes.answer(request, response)
         await answer(scope, receive, send)
 
-    async def _call(self, request: Request, document: object, stack: AsyncExitStack | None) -> Any:
+    async def _call(
+        self,
+        request: Request,
+        document: object,
+        contexts: tuple[AsyncExitStack, CancelScope] | None,
+    ) -> Any:
         """Make the calls.
 
         As in FastAPI, what lacks a valid value is not called, nor what needs that, but the rest.
@@ -124,21 +126,17 @@ class Plan:
                 results.append(None)
                 continue
             called = step.call(**values)
-            if stack and step.opens_context:
-                called = stack.enter_async_context(called)
+            if contexts and step.opens_context:
+                stack, closing = contexts
+                shielded = _asynccontextmanager_with_shielded_exit(called, closing)
+                called = stack.enter_async_context(shielded)
             results.append(await called)
         if invalid:
-            raise RequestValidationError(invalid[len(results) - 1], body=document)
+            endpoint = _extract_endpoint_context(self._scope["endpoint"]).copy()
+            endpoint["path"] = f"{request.method} {self._path}"
+            errors = invalid[len(results) - 1]
+            raise RequestValidationError(errors, body=document, endpoint_ctx=endpoint)
         return results[-1]
-
-    def _end(self, outcome: ASGIApp | Exception) -> ASGIApp:
-        """Answers an error, or sends a response that may still raise one.
-
-        As in FastAPI, an error of what handles the first is handled too.
-        """
-        around_route = ExceptionMiddleware(partial(_finish, outcome), self._handlers)
-        around_routes = ExceptionMiddleware(around_route, self._handlers)
-        return ServerErrorMiddleware(around_routes, self._last_handler, debug=self._debug)
 
     def _add_needed(
         self, dependant: Dependant, known: dict[Any, int]
@@ -182,17 +180,23 @@ async def _document(request: Request) -> Any:
     media_type = request.headers.get("content-type", "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise UnplannedError
-    body = await request.body()
     try:
-        return json_bodies.loads(body)
+        body = await request.body()
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise HTTPException(400, "There was an error parsing the body") from error
+    try:
+        document = json_bodies.loads(body)
     except (orjson.JSONDecodeError, json_bodies.RepeatedMemberError, HTTPException):
         raise UnplannedError from None
+    request._json = document  # noqa: SLF001 - who asks for it gets the one that is validated
+    return document
 
 
-async def _finish(outcome: ASGIApp | Exception, scope: Scope, receive: Receive, send: Send) -> None:
-    if isinstance(outcome, Exception):
-        raise outcome
-    await outcome(scope, receive, send)
+def _is_of_unknown_length(scope: Scope) -> bool:
+    """Whether the body has to be counted while it is read, which FastAPI does in its own way."""
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
 
 
 def _replay(request: Request, receive: Receive) -> Receive:

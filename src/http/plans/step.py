@@ -10,6 +10,7 @@ from fastapi.dependencies.models import (
     _get_oauth_scopes,
     _is_async_gen_callable,
     _is_coroutine_callable,
+    _is_gen_callable,
 )
 from fastapi.dependencies.utils import (
     _get_param_aliases,
@@ -53,7 +54,7 @@ class Step:
         ]
         self.reads_more = bool(self._scopes_name or self._path or self._parameters or self.body)
         if (
-            any(name not in in_path for _, name in self._path)
+            any(name not in in_path or _get_param_model(field) for field, name in self._path)
             or dependant.cookie_params
             or dependant.response_param_name
             or dependant.background_tasks_param_name
@@ -112,11 +113,16 @@ class _Parameters:
 def _asynchronous(dependant: Dependant) -> tuple[Callable[..., Any], bool]:
     """What to call and await, and whether that opens a context."""
     call = dependant.call
+    # What a decorator has made may seem to be several of these: as in FastAPI, generators first.
     if call and _is_async_gen_callable(call) and dependant.scope == "function":
         return asynccontextmanager(call), True
-    if call and _is_coroutine_callable(call):
+    if call and _is_coroutine_callable(call) and not _is_any_gen_callable(call):
         return call, False
     raise UnplannedError
+
+
+def _is_any_gen_callable(call: Callable[..., Any]) -> bool:
+    return _is_async_gen_callable(call) or _is_gen_callable(call)
 
 
 def _is_whole_model(field: Any) -> bool:
