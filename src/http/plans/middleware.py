@@ -37,9 +37,9 @@ class PlanMiddleware:
         self._read_routes()
 
     def _read_routes(self) -> None:
-        self._own = [*self._api.routes]  # to keep them: no other route has the id of one meanwhile
+        self._own = [*self._api.routes]
         self._routers = [*_included(self._own)]
-        self._read = self._version
+        self._versions = [*map(_VERSION, self._routers)]
         entries: list[_Entry] = []
         for route in self._own:
             routers = [self._api.router, *_included([route])]
@@ -51,10 +51,10 @@ class PlanMiddleware:
         # By method and number of slashes, the routes to look at in their order: the first counts.
         self._routes = {key: [entry for entry in entries if entry.may_match(*key)] for key in keys}
 
-    @property
-    def _version(self) -> list[int]:
-        """Another one once FastAPI has seen a change of the routes."""
-        return [*map(id, self._api.routes), *map(_VERSION, self._routers)]
+    def _have_routes_changed(self) -> bool:
+        """Whether FastAPI has seen a change of them."""
+        versions = [*map(_VERSION, self._routers)]
+        return self._own != self._api.routes or versions != self._versions
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
@@ -71,7 +71,7 @@ class PlanMiddleware:
             or self._api.dependency_overrides
         ):
             return None
-        if self._read != self._version:
+        if self._have_routes_changed():
             self._read_routes()
         path = scope["path"]
         for entry in self._routes.get((scope["method"], path.count("/")), ()):
