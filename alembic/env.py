@@ -1,8 +1,10 @@
 """Alembic's environment: runs the migrations on the settings' database."""
 
 import asyncio
+from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.schema import SchemaItem
 
@@ -22,12 +24,24 @@ def include_object(_: SchemaItem, name: str | None, kind: str, *__: object) -> b
     return not (kind == "table" and (name or "").startswith("pgqueuer"))
 
 
+def refuse_empty(_: Any, __: Any, scripts: list[Any]) -> None:
+    """Write no migration that does nothing when one was to be found out."""
+    if (
+        getattr(context.config.cmd_opts, "autogenerate", False)
+        and scripts[0].upgrade_ops.is_empty()
+    ):
+        raise CommandError("Nothing has changed. Is the model in src/models.py?")
+
+
 def run(connection: Connection) -> None:
     """Run the migrations in one transaction."""
     connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     context.configure(
-        connection=connection, target_metadata=Base.metadata, include_object=include_object
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_object=include_object,
+        process_revision_directives=refuse_empty,
     )
     context.run_migrations()
 

@@ -101,10 +101,14 @@ def migrate() -> None:
     """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     from src.config import PROJECT_ROOT
 
-    command.upgrade(Config(PROJECT_ROOT / "alembic.ini"), "head")
+    try:
+        command.upgrade(Config(PROJECT_ROOT / "alembic.ini"), "head")
+    except CommandError as error:  # as of a database that a newer version has migrated
+        raise RuntimeError(f"The migrations do not fit the database: {error}") from None
 
 
 @commands.command(

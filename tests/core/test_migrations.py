@@ -1,15 +1,20 @@
 """Migrations: they make what the models say, and can be undone."""
 
 import asyncio
+import os
+from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from src.config import PROJECT_ROOT
+from tests.command_line import run
 from tests.support import query
 
 SCHEMA = """
@@ -125,3 +130,26 @@ async def test_text_that_is_stored_already_gets_its_form(
 
 def test_there_is_one_head() -> None:
     assert len(ScriptDirectory.from_config(CONFIG).get_heads()) == 1
+
+
+async def test_a_database_that_a_newer_version_has_migrated_is_said(
+    environment: dict[str, str], database_url: str
+) -> None:
+    await query(database_url, "UPDATE alembic_version SET version_num = 'later'")
+    done = await asyncio.to_thread(run, environment, "migrate")
+    said = "The migrations do not fit the database: Can't locate revision identified by 'later'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_no_migration_is_made_of_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("ENVIRONMENT", "test")
+    config = Config(PROJECT_ROOT / "alembic.ini", cmd_opts=Namespace(autogenerate=True))
+    folders = PROJECT_ROOT / "alembic/versions", tmp_path
+    config.set_main_option("version_locations", os.pathsep.join(map(str, folders)))
+    config.set_main_option("path_separator", "os")
+    with pytest.raises(CommandError, match=r"^Nothing has changed\. Is the model in src/models"):
+        command.revision(config, autogenerate=True, version_path=str(tmp_path))
+    assert not list(tmp_path.iterdir())

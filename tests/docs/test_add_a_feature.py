@@ -88,6 +88,7 @@ def make_entries(copy: Path) -> list[str]:
     return [name for name, *_ in entries]
 
 
+@pytest.mark.skipif((PROJECT_ROOT / "src/notes").exists(), reason="the walk has been made here")
 def test_the_walk_works_as_it_stands(copy: Path, server_url: str, database_url: str) -> None:
     start(copy)
     written = write_files(copy)
