@@ -24,12 +24,13 @@ help: ## List the targets
 install: $(INSTALLED) ## Create .venv and install requirements/dev.txt into it
 
 # Into an empty folder each time: nothing of an interrupted install or of older requirements counts.
-# pip installs uv alone, since a pip before 24 may ask for newer releases than the pinned ones.
+# pip installs uv alone, since a pip before 24 may ask for newer releases than the pinned ones. With
+# `user = yes` in pip.conf, for what is outside of environments, it would refuse.
 $(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Plaza needs Python 3.11 or later: make install PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing requirements/dev.txt into $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.txt
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-user --no-deps --require-hashes -r requirements/uv.txt
 	@$(PY) requirements/run_uv.py pip sync --quiet --python $(PY) --require-hashes requirements/uv.txt requirements/dev.txt
 	@touch $(INSTALLED)
 

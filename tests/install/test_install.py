@@ -83,7 +83,7 @@ def clone(tmp_path: Path, old_pip: Path) -> Iterator[Clone]:
     for compiled in (folder / "requirements").glob("*.txt"):
         compiled.write_text(publish(compiled.read_text(), index))
     with served(index) as url:
-        pip_conf.write_text(f"[global]\nindex-url = {url}\n")
+        pip_conf.write_text(f"[global]\nindex-url = {url}\n[install]\nuser = yes\n")
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),

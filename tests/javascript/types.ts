@@ -14,6 +14,11 @@ export function heading({ title, status, author }: Post): string {
   return status === draft ? `${title} (draft)` : `${title} by ${author.display_name}`;
 }
 
+// What has a default may be left out of a request, and is in every answer.
+export const written: components["schemas"]["PostCreate"] = { title: "Hello", body: "My *first* post." };
+export const everywhere: components["schemas"]["SignOut"] = {};
+export const status = (post: Post): string => post.status;
+
 export const filter: NonNullable<operations["listPosts"]["parameters"]["query"]> = { status: "any", limit: 5 };
 // @ts-expect-error - a parameter is left out, not null
 filter.author = null;

@@ -49,3 +49,29 @@ def test_a_path_too_long_for_a_socket_is_refused(folder: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Set DATA_DIR to a path of 80 bytes or less")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_path_may_have_blanks_and_marks(folder: Path) -> None:
+    """Whoever clones into `My projects` has one."""
+    data_dir = folder / "My projects 100%25 ann's (+1) #?&x=y;"
+    data_dir.mkdir()
+    folder.chmod(0o755)
+    for _ in range(2):  # with a database to make, and with one that is there
+        done = migrate(data_dir)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("mark", ['"', "$", "`", "\\", ","])
+def test_a_path_that_a_shell_would_read_otherwise_is_refused(folder: Path, mark: str) -> None:
+    done = migrate(folder / f"a{mark}b")
+    assert (done.returncode, done.stderr) == (
+        1,
+        'Set DATA_DIR to a path without " $ ` \\ , in it\n',
+    )
+
+
+@pytest.mark.parametrize("locale", ["xx_XX.UTF-8", "C"])
+def test_the_locale_of_the_system_does_not_matter(folder: Path, locale: str) -> None:
+    """It may be another machine's that a terminal brought along, and be missing here."""
+    done = migrate(folder / "var", LC_ALL=locale)
+    assert (done.returncode, done.stderr) == (0, "")
