@@ -24,6 +24,7 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.datastructures import State
 
 from src.config import PROJECT_ROOT, Settings
 from src.database import Database
@@ -219,12 +220,35 @@ def clock() -> FrozenClock:
     return FrozenClock()
 
 
+@pytest.fixture(scope="session")
+def applications() -> list[tuple[Settings, FastAPI]]:
+    """Those of this process's tests, with the settings that they are made of."""
+    return []
+
+
 @pytest.fixture
-async def app(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
-    """The application, started."""
-    app = create_app(settings, clock)
+async def app(
+    settings: Settings, clock: FrozenClock, applications: list[tuple[Settings, FastAPI]]
+) -> AsyncIterator[FastAPI]:
+    """The application, started.
+
+    Tests with the same settings have one together, as long as none adds a route: FastAPI goes
+    through them all for each, which takes as long as a short test. What limits have counted stays
+    in it, so with them each test has its own.
+    """
+    made_of = settings.model_copy(update={"database_url": SecretStr(""), "data_dir": Path()})
+    app = next((app for others, app in applications if others == made_of), None)
+    if app is None:
+        app = create_app(settings, clock)
+        if not settings.rate_limit_enabled:
+            applications.append((made_of, app))
+    routes, state = [*app.routes], {**app.state._state}
+    app.state.settings, app.state.clock = settings, clock
     async with app.router.lifespan_context(app):
         yield app
+    app.state = State(state)
+    if app.routes != routes:
+        applications.remove((made_of, app))
 
 
 @pytest.fixture
