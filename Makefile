@@ -28,6 +28,7 @@ install: $(INSTALLED) ## Create .venv and install requirements/dev.txt into it
 # `user = yes` in pip.conf, for what is outside of environments, it would refuse.
 $(INSTALLED): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Plaza needs Python 3.11 or later: make install PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@test ! -L $(VENV) || { echo "$(VENV) is a link: make install would empty what it leads to. Remove the link." >&2; exit 1; }
 	@echo "Installing requirements/dev.txt into $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install -qq --disable-pip-version-check --no-user --no-deps --require-hashes -r requirements/uv.txt
