@@ -1,5 +1,6 @@
 """Settings: everything that can be set from outside, read once from the environment and `.env`."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LOGGING_CONFIG = PROJECT_ROOT / "logging.ini"
 MINIMUM_PRODUCTION_BCRYPT_ROUNDS = 10
 MINIMUM_SECRET_LENGTH = 32
+SIMILAR = 0.85  # by difflib's ratio: two letters in another order, or one that is missing
 
 
 class Settings(
@@ -36,6 +38,15 @@ class Settings(
     Raises:
         pydantic.ValidationError: a value is wrong, or production lacks what it must be given.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_misspelled(cls, given: dict[str, object]) -> dict[str, object]:
+        """What `.env` has for other programs is passed over, but not what is nearly a setting."""
+        for name in given.keys() - cls.model_fields.keys():
+            if meant := get_close_matches(name, cls.model_fields, 1, SIMILAR):
+                raise ValueError(f"{name.upper()} is no setting: {meant[0].upper()} is")
+        return given
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

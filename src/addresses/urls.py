@@ -1,9 +1,11 @@
 """The URLs of settings: read strictly, and never repeated, since they may hold a password."""
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from redis.asyncio import BlockingConnectionPool
+if TYPE_CHECKING:
+    from redis.asyncio import BlockingConnectionPool
 
 ADVICE = (
     "percent-encode what is special in the user and the password: "
@@ -76,12 +78,14 @@ def check_redis_url(text: str) -> None:
         raise ValueError("has an option that the client of Redis does not take") from None
 
 
-def redis_pool(url: str) -> BlockingConnectionPool:
+def redis_pool(url: str) -> "BlockingConnectionPool":
     """Connections to Redis or Valkey, which open when first needed.
 
     Raises:
         ValueError: the client does not understand the URL; the message may repeat a part of it.
     """
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - commands would wait for it
+
     scheme, _, rest = url.partition("://")
     return BlockingConnectionPool.from_url(
         f"{scheme.replace('valkey', 'redis')}://{rest}",  # the same protocol

@@ -177,6 +177,24 @@ def test_an_env_file_that_is_not_utf8_is_said_and_not_repeated(
     assert told == "The settings are not right:\n  .env is not UTF-8\n"
 
 
+@pytest.mark.usefixtures("settings_from_here")
+def test_a_misspelled_setting_is_refused_and_what_is_for_other_programs_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    others = "COMPOSE_PROJECT_NAME=plaza\nPOSTGRES_PASSWORD=x\nPGHOST=x\n"
+    (tmp_path / ".env").write_text(others)
+    assert Settings().environment == "local"
+    for written, meant in (
+        ("PUBLIC_ULR", "PUBLIC_URL"),
+        ("EMAIL_FROM", "MAIL_FROM"),
+        ("smtp-url", "SMTP_URL"),
+    ):
+        (tmp_path / ".env").write_text(f"{others}{written}=private-value\n")
+        status, told = refusal(capsys, monkeypatch, "keys", "list")
+        said = f"The settings are not right:\n  {written.upper()} is no setting: {meant} is\n"
+        assert (status, told) == (2, said)
+
+
 def test_serve_says_where_it_runs_once_it_listens(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
