@@ -24,12 +24,13 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from starlette.datastructures import State
 
 from src.config import PROJECT_ROOT, Settings
 from src.database import Database
 from src.jobs.worker import Worker
-from src.mail.mailbox import Mailbox
+from src.mail.mailbox import Mailbox, StoredMail
 from src.main import SCHEDULES, TASKS, create_app
 from src.sql import embedded_postgres
 from tests.databases import Databases
@@ -123,10 +124,32 @@ def _garbage() -> Iterator[None]:
 def _remembered() -> Iterator[None]:
     """Find out once in a process what every application and connection of a test asks again.
 
-    FastAPI reads the signatures of all endpoints for each application, and asyncpg the types of
-    arrays on each connection: together a third of a short test. The same arguments have the same
-    answer, since PostgreSQL gives an identifier to one type only.
+    FastAPI reads the signatures of all endpoints for each application, asyncpg the types of arrays
+    on each connection, SQLAlchemy what the server can for each engine, and who waits for a mail all
+    the others: together a third of a short test. The same arguments have the same answer, since
+    PostgreSQL gives an identifier to one type only, there is one server, and no mail ever changes.
     """
+    initialize = PGDialect.initialize
+    server: dict[str, Any] = {}
+
+    def initialize_once(dialect: PGDialect, connection: Any) -> None:
+        if not server:
+            before = {**vars(dialect)}
+            initialize(dialect, connection)  # type: ignore[no-untyped-call]
+            found = vars(dialect).items()
+            server.update((name, value) for name, value in found if before.get(name) is not value)
+        vars(dialect).update(server)
+
+    read = Mailbox._read
+    mails: dict[Path, StoredMail] = {}
+
+    def read_once(mailbox: Mailbox, mail_id: str) -> StoredMail:
+        path = mailbox._path(mail_id)
+        path.stat()  # it may have been deleted
+        if path not in mails:
+            mails[path] = read(mailbox, mail_id)
+        return mails[path]
+
     introspect = asyncpg.Connection._introspect_types  # type: ignore[attr-defined]
     types: dict[frozenset[int], Any] = {}
 
@@ -142,6 +165,8 @@ def _remembered() -> Iterator[None]:
         for name in ("_build_dependant_with_parameterless_dependencies", "create_model_field"):
             patch.setattr(fastapi.routing, name, once(getattr(fastapi.routing, name)))
         patch.setattr(asyncpg.Connection, introspect.__name__, introspect_once)
+        patch.setattr(PGDialect, "initialize", initialize_once)
+        patch.setattr(Mailbox, "_read", read_once)
         yield
 
 
