@@ -236,8 +236,9 @@ def _documented(function: FunctionType) -> set[type[AppError]]:
         LookupError: it names what neither its module nor anybody else has imported.
     """
     section = _RAISES.search(inspect.getdoc(function) or "")
-    lists = _RAISED.findall(section[1]) if section else []
-    names = {name for names in lists for name in names.split(", ")}
+    if section is None:
+        return set()
+    names = {name for names in _RAISED.findall(section[1]) for name in names.split(", ")}
     errors = {kind.__name__: kind for kind in kinds()}
     others = names - errors.keys() - {AppError.__name__} - function.__globals__.keys()
     if unknown := others.difference(dir(builtins)):

@@ -114,15 +114,12 @@ def _asynchronous(dependant: Dependant) -> tuple[Callable[..., Any], bool]:
     """What to call and await, and whether that opens a context."""
     call = dependant.call
     # What a decorator has made may seem to be several of these: as in FastAPI, generators first.
-    if call and _is_async_gen_callable(call) and dependant.scope == "function":
-        return asynccontextmanager(call), True
-    if call and _is_coroutine_callable(call) and not _is_any_gen_callable(call):
+    if call and _is_async_gen_callable(call):
+        if dependant.scope == "function":
+            return asynccontextmanager(call), True
+    elif call and _is_coroutine_callable(call) and not _is_gen_callable(call):
         return call, False
     raise UnplannedError
-
-
-def _is_any_gen_callable(call: Callable[..., Any]) -> bool:
-    return _is_async_gen_callable(call) or _is_gen_callable(call)
 
 
 def _is_whole_model(field: Any) -> bool:
