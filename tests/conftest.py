@@ -262,18 +262,17 @@ async def app(
     in it, so with them each test has its own.
     """
     made_of = settings.model_copy(update={"database_url": SecretStr(""), "data_dir": Path()})
-    app = next((app for others, app in applications if others == made_of), None)
-    if app is None:
-        app = create_app(settings, clock)
-        if not settings.rate_limit_enabled:
-            applications.append((made_of, app))
+    found = next((one for one in applications if one[0] == made_of), None)
+    if found:
+        applications.remove(found)
+    app = found[1] if found else create_app(settings, clock)
     routes, state = [*app.routes], {**app.state._state}
     app.state.settings, app.state.clock = settings, clock
     async with app.router.lifespan_context(app):
         yield app
     app.state = State(state)
-    if app.routes != routes:
-        applications.remove((made_of, app))
+    if app.routes == routes and not settings.rate_limit_enabled:
+        applications.append((made_of, app))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.types import ASGIApp
 
 import src
 from src.clock import Clock
@@ -227,7 +228,7 @@ def surround(app: FastAPI, settings: Settings) -> None:
 
 @asynccontextmanager
 async def talking_to(
-    app: FastAPI, base_url: str = "http://plaza.test", headers: Mapping[str, str] | None = None
+    app: ASGIApp, base_url: str = "http://plaza.test", headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that is started already, or needs no start."""
     transport = httpx.ASGITransport(app)

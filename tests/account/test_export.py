@@ -99,6 +99,7 @@ async def test_a_token_takes_along_what_it_may_read(
         if section.scopes - {"profile:read"}
     }
     assert {"posts", "idempotency_keys", "audit_log"} <= without.keys()
+    assert without["posts"] == "posts:read"
     assert data.pop("left_out") == [
         {"section": name, "missing_scope": missing} for name, missing in without.items()
     ]

@@ -141,15 +141,11 @@ async def test_a_database_that_a_newer_version_has_migrated_is_said(
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
 
-def test_no_migration_is_made_of_nothing(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("ENVIRONMENT", "test")
+@pytest.mark.usefixtures("alembic")
+def test_no_migration_is_made_of_nothing(tmp_path: Path) -> None:
     config = Config(PROJECT_ROOT / "alembic.ini", cmd_opts=Namespace(autogenerate=True))
     folders = PROJECT_ROOT / "alembic/versions", tmp_path
     config.set_main_option("version_locations", os.pathsep.join(map(str, folders)))
-    config.set_main_option("path_separator", "os")
     with pytest.raises(CommandError, match=r"^Nothing has changed\. Is the model in src/models"):
         command.revision(config, autogenerate=True, version_path=str(tmp_path))
     assert not list(tmp_path.iterdir())

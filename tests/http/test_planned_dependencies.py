@@ -6,7 +6,6 @@ from itertools import count
 from typing import Annotated, Any
 
 import anyio.lowlevel
-import httpx
 import pytest
 from fastapi import (
     APIRouter,
@@ -38,6 +37,7 @@ from tests.http.both_ways import (
     post,
     refuse,
 )
+from tests.support import talking_to
 
 CASES = Cases()
 REPEATED = post(b'{"a": 1, "a": 2}')
@@ -484,8 +484,7 @@ async def test_what_a_dependency_closes_is_closed_when_the_request_is_cancelled(
             await app(scope, receive, send)
         await PlainTextResponse("too late")(scope, receive, send)
 
-    transport = httpx.ASGITransport(impatient)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    async with talking_to(impatient) as client:
         assert (await client.get("/x")).text == "too late"
     assert events == ["called", "closed"]
     assert passed == ([] if planned else ["/x"])

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated
 
-import httpx
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
@@ -60,6 +59,11 @@ async def tell_document(document: Annotated[int, Body()]) -> Response:
     return JSONResponse(document)
 
 
+async def tell_error(request: Request, error: Exception) -> Response:
+    """A handler that tells of what, and of which route."""
+    return JSONResponse([str(error), request.scope["route"].path])
+
+
 async def read(request: Request) -> Response:
     """An endpoint that reads the body itself."""
     return Response(await request.body())
@@ -111,11 +115,8 @@ def limits_of_nothing(app: FastAPI) -> None:
 
 @CASES.of(*BODIES, planned=1)
 def limits_as_a_handler_is_told_of_them(app: FastAPI) -> None:
-    async def tell(request: Request, error: Exception) -> Response:
-        return JSONResponse([str(error), request.scope["route"].path])
-
-    app.add_exception_handler(HTTPException, tell)
-    app.add_exception_handler(413, tell)
+    app.add_exception_handler(HTTPException, tell_error)
+    app.add_exception_handler(413, tell_error)
     app.post("/x", max_body_size=10)(tell_document)
 
 
@@ -130,10 +131,7 @@ def limits_of_a_body_that_a_task_reads(app: FastAPI) -> None:
 
 @CASES.of(post([b"1" * 100_001]), planned=1)
 def limits_of_the_server_as_a_handler_is_told_of_them(app: FastAPI) -> None:
-    async def tell(request: Request, error: Exception) -> Response:
-        return JSONResponse([str(error), request.scope["route"].path])
-
-    app.add_exception_handler(413, tell)
+    app.add_exception_handler(413, tell_error)
     app.post("/x")(tell_document)
 
 
@@ -609,8 +607,7 @@ async def test_below_another_application_both_ways_give_the_same_answers(
             return JSONResponse([request.path_params, str(request.url_for("endpoint", name="b"))])
 
         around = Host("{tenant}.test", app) if below == "host" else Mount("/{tenant}", app)
-        transport = httpx.ASGITransport(Starlette(routes=[around]))
-        async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+        async with talking_to(Starlette(routes=[around])) as client:
             answers.append(seen(await client.get("/x/a" if below == "host" else "/plaza/x/a")))
     assert answers[0] == answers[1]
     assert "plaza" in str(answers[0])
@@ -630,7 +627,6 @@ async def test_what_others_have_begun_is_left_to_fastapi(
     async def around(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, **found}, receive, send)
 
-    transport = httpx.ASGITransport(around)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    async with talking_to(around) as client:
         assert (await client.get("/x")).json() == found.get("path_params", {})
     assert passed == ["/x"]

@@ -4,7 +4,6 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Annotated, Any
 
-import httpx
 import pytest
 from fastapi import (
     BackgroundTasks,
@@ -33,7 +32,7 @@ from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan
 from src.http.plans.step import UnplannedError
 from tests.http.both_ways import GET, Case, Cases, application, get, post
-from tests.support import problem_of
+from tests.support import problem_of, talking_to
 
 CASES = Cases()
 
@@ -451,8 +450,7 @@ async def test_a_body_that_cannot_be_read_is_a_bad_request(
 
         await app(scope, receive, send)
 
-    transport = httpx.ASGITransport(cut_off)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plaza.test") as client:
+    async with talking_to(cut_off) as client:
         answer = await client.post("/x", json={"name": "a"})
     problem_of(answer, 400, "bad_request")
     assert passed == ([] if planned else ["/x"])
