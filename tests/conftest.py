@@ -13,7 +13,6 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -33,7 +32,7 @@ from src.jobs.worker import Worker
 from src.mail.mailbox import Mailbox, StoredMail
 from src.main import SCHEDULES, TASKS, create_app
 from src.sql import embedded_postgres
-from tests.databases import Databases
+from tests.databases import Databases, on_database
 from tests.support import Account, Accounts, FrozenClock, Inbox, job_context, require_declared
 
 # How the test processes learn what the first one made.
@@ -41,11 +40,6 @@ SERVER_URL, TEMPLATE = "PLAZA_TEST_SERVER_URL", "PLAZA_TEST_TEMPLATE"
 FAST_AND_FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum", "jit")
 MEMORY = Path("/dev/shm")  # noqa: S108 - with a folder of our own in it
 MEMORY_NEEDED = 2 * 1024**3
-
-
-def on_database(url: str, name: str) -> str:
-    """The URL of another database of the same server."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 async def execute(url: str, *statements: str) -> None:
@@ -177,19 +171,23 @@ def server_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(server_url: str) -> Iterator[Databases]:
+async def databases(server_url: str) -> AsyncIterator[Databases]:
     """Databases for the tests of this process."""
-    databases = Databases(server_url, os.environ[TEMPLATE])
-    yield databases
-    databases.close()
+    server = await asyncpg.connect(server_url)
+    databases = Databases(server, server_url, os.environ[TEMPLATE])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "open", databases.open)
+        patch.setattr(Database, "close", lambda database: databases.keep(database))
+        yield databases
+    await databases.drop()
+    await server.close()
 
 
 @pytest.fixture
-def database_url(server_url: str, databases: Databases) -> Iterator[str]:
+async def database_url(databases: Databases) -> AsyncIterator[str]:
     """A migrated, empty database of the test's own."""
-    name = databases.take()
-    yield on_database(server_url, name)
-    databases.drop(name)
+    yield await databases.take()
+    await databases.give_back()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from src.config import Settings
 from src.main import create_app
-from tests.conftest import execute, migrate, on_database
+from tests.conftest import execute, migrate
+from tests.databases import on_database
 from tests.support import FrozenClock, problem_of, talking_to
 
 

@@ -15,7 +15,8 @@ from src.jobs import worker as jobs
 from src.jobs.tasks import JobContext, Schedule
 from src.mail.mailbox import Mailbox
 from src.main import create_app
-from tests.conftest import execute, migrate, on_database
+from tests.conftest import execute, migrate
+from tests.databases import on_database
 from tests.jobs.support import Desk, task
 from tests.support import FrozenClock, Inbox, query, talking_to, until
 
