@@ -60,6 +60,11 @@ def migrate(url: str) -> None:
         command.upgrade(Config(PROJECT_ROOT / "alembic.ini"), "head")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Some wait for other processes: half as many again as there are cores keep these busy."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server and make the template once, before test processes are started."""
     # What somebody ignores who starts tests in the background would be ignored in our processes.

@@ -41,6 +41,7 @@ CUT_OFF = """
 SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'plaza'
 """
+MOST_CONNECTIONS = 10  # of those that are kept: PostgreSQL has a hundred
 NO_TRIGGERS = "SET LOCAL session_replication_role = replica; SET LOCAL lock_timeout = '1s'"
 
 
@@ -109,7 +110,7 @@ class Databases:
     async def keep(self, database: Database) -> None:
         """`Database.close`, but for what the next test can use."""
         kept = self._kept_for(database.url)
-        if kept and not kept.opened and not _in_use(database):
+        if kept and not kept.opened and _is_small(database):
             kept.opened = database
         else:
             await self._close(database)
@@ -160,6 +161,8 @@ def _limits(database: Database) -> list[float]:
     return [reads._size, reads._wait_seconds, writes._size, writes._use_seconds]
 
 
-def _in_use(database: Database) -> bool:
-    reads, writes = database.reads, database.writes
-    return bool(database.engine.pool.checkedout() or reads._in_use_since or writes._in_use_since)
+def _is_small(database: Database) -> bool:
+    """Whether its connections leave enough for others, and none of them is in use."""
+    reads, writes, engine = database.reads, database.writes, database.engine.pool
+    in_use = engine.checkedout() or reads._in_use_since or writes._in_use_since
+    return not in_use and reads._open + writes._open + engine.checkedin() <= MOST_CONNECTIONS
