@@ -180,9 +180,13 @@ async def databases(server_url: str) -> AsyncIterator[Databases]:
     """Databases for the tests of this process."""
     server = await asyncpg.connect(server_url)
     databases = Databases(server, server_url, os.environ[TEMPLATE])
+
+    async def close(database: Database) -> None:
+        await databases.keep(database)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Database, "open", databases.open)
-        patch.setattr(Database, "close", lambda database: databases.keep(database))
+        patch.setattr(Database, "close", close)
         yield databases
     await databases.drop()
     await server.close()
