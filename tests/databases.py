@@ -20,10 +20,10 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'al
 CATALOGS = (
     *(("pg_class", "oid"), ("pg_attribute", "attrelid"), ("pg_index", "indexrelid")),
     *(("pg_constraint", "oid"), ("pg_trigger", "oid"), ("pg_proc", "oid"), ("pg_type", "oid")),
-    *(("pg_namespace", "oid"), ("pg_statistic", "starelid"), ("pg_attrdef", "oid")),
+    *(("pg_namespace", "oid"), ("pg_attrdef", "oid")),
 )
-# All that a test may leave behind beside a few rows: sessions in the middle of something, and
-# tables in which even the place of deleted rows takes time to be read over.
+# All that a test may leave behind beside a few rows: statistics, sessions in the middle of
+# something, and tables in which even the place of deleted rows takes time to be read over.
 STATE = " UNION ALL ".join(
     f"SELECT count(*), max(xmin::text::bigint) FROM {rows}"  # noqa: S608
     for rows in (
@@ -33,6 +33,7 @@ STATE = " UNION ALL ".join(
     )
 )
 STATE += f"""
+UNION ALL SELECT count(*), 0 FROM pg_class WHERE oid >= 16384 AND reltuples >= 0
 UNION ALL SELECT count(*), 0 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
 UNION ALL SELECT count(*), 0 FROM ({TABLES} AND pg_relation_size(oid) > 1000000) AS grown

@@ -14,7 +14,10 @@ from tests.support import PASSWORD, START, Accounts, Inbox
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile Safari/6"
 HOME, CAFE = "203.0.113.1", "198.51.100.9"
-NOTICES = "SELECT address || ', ' || device FROM audit_log WHERE action = 'sign_in.new_device'"
+NOTICES = """
+    SELECT address || ', ' || device
+    FROM audit_log WHERE action = 'sign_in.new_device' ORDER BY at, id
+"""
 AUDIT = """
     SELECT json_build_array(action, actor_id, user_id, address, device, details)
     FROM audit_log ORDER BY at, id
