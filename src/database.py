@@ -1,14 +1,13 @@
-"""The database: its connections, and one transaction per request."""
+"""The database: its connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
-from fastapi import Depends, Request
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
@@ -161,36 +160,3 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
         if not settings.database_url:
             await asyncio.to_thread(embedded_postgres.stop, settings.data_dir)
-
-
-async def get_database(request: Request) -> Database:
-    """The running application's database."""
-    database: Database = request.app.state.database
-    return database
-
-
-async def get_reads(request: Request) -> Pool:
-    """The pool that answers reads."""
-    reads: Pool = request.app.state.database.reads
-    return reads
-
-
-async def get_session(request: Request) -> AsyncIterator[DatabaseSession]:
-    """The request's session: one transaction, committed before the response is sent.
-
-    An error in the endpoint rolls it back. No connection is held until the first statement.
-
-    Raises:
-        ConflictError: it collides with another transaction, or contradicts what is stored.
-        OverloadedError: no connection came free in time.
-        DatabaseUnavailableError: none could be opened.
-    """
-    async with request.app.state.database.sessions() as session:
-        yield session
-        await session.commit()
-
-
-DatabaseDep = Annotated[Database, Depends(get_database)]
-ReadsDep = Annotated[Pool, Depends(get_reads)]
-# scope="function": the code after `yield` runs before the response, so a failed commit is an error.
-SessionDep = Annotated[DatabaseSession, Depends(get_session, scope="function")]

@@ -17,7 +17,7 @@ from src.administration.schemas import (
     ManagedUserUpdate,
     UserFilter,
 )
-from src.database import ReadsDep
+from src.dependencies import ReadsDep
 from src.http.responses import IfMatchDep, versioned
 from src.pagination import page_response
 from src.schemas import Page

@@ -2,12 +2,15 @@
 
 import json
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from src.audit.models import AuditEntry
-from src.http.peer import Peer
 from src.ids import uuid7
 from src.sql.statements import NewRow, Runner
+
+if TYPE_CHECKING:  # a command needs no web framework
+    from src.http.peer import Peer
 
 _new_entry = NewRow(AuditEntry)
 
@@ -17,7 +20,7 @@ async def record(
     action: str,
     *,
     at: datetime,
-    peer: Peer | None,
+    peer: "Peer | None",
     actor_id: UUID | None = None,
     user_id: UUID | None = None,
     **details: object,

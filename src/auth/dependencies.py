@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 
 from src.auth.service import AuthService
 from src.auth.tools import AuthTools
-from src.database import SessionDep
+from src.dependencies import SessionDep
 from src.http.peer import PeerDep
 
 

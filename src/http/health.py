@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import Select, Text, column, select, table
 
 from src.config import PROJECT_ROOT
-from src.database import ReadsDep
+from src.dependencies import ReadsDep
 from src.exceptions import AppError
 from src.http.responses import DocumentResponse
 from src.schemas import Output

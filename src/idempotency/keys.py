@@ -12,8 +12,7 @@ from fastapi import Depends, Header, Request, Response
 from sqlalchemy import Delete, Select, delete, func, select
 
 from src.access.principals import Principal, current_principal
-from src.database import ReadsDep
-from src.dependencies import ClockDep
+from src.dependencies import ClockDep, ReadsDep
 from src.exceptions import InvalidInputError
 from src.idempotency.exceptions import KeyInUseError, KeyReusedError
 from src.idempotency.models import IdempotencyRecord

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from src.addresses.public_path import path_of
-from src.database import ReadsDep
+from src.dependencies import ReadsDep
 from src.http.responses import DocumentResponse
 from src.limits.rate_limits import MAY_SEND_MAIL
 from src.pagination import PageDep, page_response

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from src.access.principals import OptionalPrincipal, require
-from src.database import DatabaseDep, ReadsDep
-from src.dependencies import ClockDep
+from src.dependencies import ClockDep, DatabaseDep, ReadsDep
 from src.exceptions import NotFoundError
 from src.http.responses import IfMatchDep, created, versioned
 from src.idempotency.keys import IdempotencyDep

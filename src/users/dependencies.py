@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Security
 
 from src.access.principals import Principal, SessionPrincipal, current_principal, session_principal
-from src.database import SessionDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep, SessionDep, SettingsDep
 from src.users.service import UserService
 
 

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from src.access.principals import OptionalPrincipal, require
-from src.database import ReadsDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep, ReadsDep, SettingsDep
 from src.http.peer import PeerDep
 from src.http.responses import DocumentResponse, IfMatchDep, versioned
 from src.limits.rate_limits import count_lookup

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from starlette.types import Message, Receive, Scope, Send
 
 from src.config import Settings
-from src.database import Database, DatabaseDep, SessionDep
+from src.database import Database
+from src.dependencies import DatabaseDep, SessionDep
 from src.exceptions import AppError, ConflictError
 from tests.conftest import execute
 from tests.support import KILL_CONNECTIONS, problem_of, query, small_app, talking_to, until

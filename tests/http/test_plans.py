@@ -14,7 +14,7 @@ from fastapi.security import SecurityScopes
 from pydantic import BaseModel, Field
 
 from src.config import Settings
-from src.database import get_session
+from src.dependencies import get_session
 from src.http.json_bodies import refuse_repeated_members
 from src.http.plans.outcomes import Outcomes
 from src.http.plans.plan import Plan

@@ -12,7 +12,7 @@ from src.auth.mfa.schemas import (
     TotpRead,
 )
 from src.auth.mfa.service import read_state
-from src.database import ReadsDep
+from src.dependencies import ReadsDep
 from src.http.responses import DocumentResponse
 from src.users.dependencies import AccountReader, AccountWriter
 

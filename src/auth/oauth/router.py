@@ -16,8 +16,7 @@ from src.auth.dependencies import AuthDep, AuthToolsDep
 from src.auth.oauth.introspection import IntrospectionService
 from src.auth.oauth.schemas import AuthorizationServer, Introspection, JsonWebKeySet
 from src.auth.tokens.signing_keys import JWKS_MAX_AGE
-from src.database import ReadsDep
-from src.dependencies import ClockDep, SettingsDep
+from src.dependencies import ClockDep, ReadsDep, SettingsDep
 from src.exceptions import NotFoundError
 from src.http.responses import NOT_KEPT, DocumentResponse
 from src.openapi.security import OPTIONAL, Scheme

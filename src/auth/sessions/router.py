@@ -15,8 +15,7 @@ from src.auth.clients.service import PUBLIC_CLIENT
 from src.auth.dependencies import AuthDep
 from src.auth.sessions.reads import living_sessions
 from src.auth.sessions.schemas import SessionRead, SignOut
-from src.database import ReadsDep
-from src.dependencies import ClockDep
+from src.dependencies import ClockDep, ReadsDep
 from src.exceptions import AppError
 from src.pagination import PageDep, page_response
 from src.schemas import Id, Page

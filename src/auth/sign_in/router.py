@@ -8,7 +8,7 @@ from src.auth.clients.token_request import read_token_request
 from src.auth.dependencies import AuthDep
 from src.auth.schemas import SessionTokenRead, TokenRead
 from src.auth.sign_in.devices import DeviceDep
-from src.database import ReadsDep
+from src.dependencies import ReadsDep
 from src.http.responses import NOT_KEPT, DocumentResponse
 
 router = APIRouter(prefix="/auth", tags=["auth"])
