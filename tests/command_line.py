@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,3 +96,10 @@ def read_until(terminal: int, wanted: str) -> str:
             break
         shown += received
     return shown.decode()
+
+
+def wait_for_reading(process_id: int) -> None:
+    """Until it sleeps: Python keeps an interrupt that comes just before it reads until it has."""
+    status = Path(f"/proc/{process_id}/stat")
+    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.01)

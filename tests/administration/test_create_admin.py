@@ -14,7 +14,7 @@ from src.administration.create_admin import create_admin
 from src.exceptions import AppError
 from tests.administration.support import USERS, entries
 from tests.auth.support import rows
-from tests.command_line import at_a_terminal, read_until, refusal, run
+from tests.command_line import at_a_terminal, read_until, refusal, run, wait_for_reading
 from tests.support import PASSWORD, Account, Accounts, Inbox
 
 EMAIL = "root@x.test"
@@ -203,6 +203,7 @@ def test_a_slip_or_an_interrupt_at_the_terminal_ends_it(
     with at_a_terminal(environment, "create-admin", EMAIL) as (terminal, process_id):
         for prompt, line in zip((PROMPT, AGAIN), typed, strict=False):
             read_until(terminal, prompt)
+            wait_for_reading(process_id)
             os.write(terminal, line.encode())
         shown = read_until(terminal, "")
         assert told in shown
