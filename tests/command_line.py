@@ -1,5 +1,6 @@
 """`python -m src`: as a process, with pipes or at a terminal, and refused in this one."""
 
+import asyncio
 import io
 import os
 import pty
@@ -7,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 
 from src import cli
 from src.config import PROJECT_ROOT
+from tests.support import until
 
 TIMEOUT_SECONDS = 60
 
@@ -101,5 +102,5 @@ def read_until(terminal: int, wanted: str) -> str:
 def wait_for_reading(process_id: int) -> None:
     """Until it sleeps: Python keeps an interrupt that comes just before it reads until it has."""
     status = Path(f"/proc/{process_id}/stat")
-    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "S":
-        time.sleep(0.01)
+    if status.exists():  # not on macOS
+        asyncio.run(until(lambda: status.read_text().rpartition(")")[2].split()[0] == "S"))
