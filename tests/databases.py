@@ -15,6 +15,7 @@ TABLES = """
 SELECT oid::regclass::text FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
 """
+OWN_NUMBER = "SELECT oid FROM pg_database WHERE datname = current_database()"
 # The catalogs' rows of our own have a number after PostgreSQL's. What a test makes or changes in
 # them has the number of a later transaction.
 CATALOGS = (
@@ -28,7 +29,7 @@ STATE = " UNION ALL ".join(
     f"SELECT count(*), max(xmin::text::bigint) FROM {rows}"  # noqa: S608
     for rows in (
         "alembic_version",
-        "pg_db_role_setting",
+        f"pg_db_role_setting WHERE setdatabase IN ({OWN_NUMBER})",
         *(f"{catalog} WHERE {number} >= 16384" for catalog, number in CATALOGS),
     )
 )
@@ -103,19 +104,19 @@ class Databases:
 
     def open(self, url: str, settings: Settings) -> Database:
         """`Database.open`, or what an earlier test has opened with the same limits."""
-        kept = self._kept_for(url)
-        if kept and kept.opened and _limits(kept.opened) == _asked_for(settings):
+        database, kept = self._open(url, settings), self._kept_for(url)
+        if kept and kept.opened and _limits(kept.opened) == _limits(database):
             database, kept.opened = kept.opened, None
-            return database
-        return self._open(url, settings)
+        return database
 
     async def keep(self, database: Database) -> None:
-        """`Database.close`, but for what the next test can use."""
+        """`Database.close`, but for the latest that the next test can use."""
         kept = self._kept_for(database.url)
-        if kept and not kept.opened and _is_small(database):
-            kept.opened = database
-        else:
-            await self._close(database)
+        unused: Database | None = database
+        if kept and _is_small(database):
+            unused, kept.opened = kept.opened, database
+        if unused:
+            await self._close(unused)
 
     def _kept_for(self, url: str) -> Kept | None:
         """The one that is kept, unless a command with a loop of its own asks, or it is another."""
@@ -150,13 +151,6 @@ class Databases:
         except (asyncpg.PostgresError, asyncpg.InterfaceError):  # cut off by the test, for one
             return False
         return True
-
-
-def _asked_for(settings: Settings) -> list[float]:
-    return [
-        *(settings.read_pool_size, settings.database_wait_seconds),
-        *(settings.database_pool_size, settings.statement_timeout_seconds + 1),
-    ]
 
 
 def _limits(database: Database) -> list[float]:
