@@ -1,4 +1,4 @@
-"""A real PostgreSQL for every test: a database of its own, copied from a migrated template."""
+"""A real PostgreSQL for every test: a migrated, empty database that nobody else uses meanwhile."""
 
 import asyncio
 import atexit
@@ -23,7 +23,6 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from pydantic import SecretStr
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from starlette.datastructures import State
 
 from src.config import PROJECT_ROOT, Settings
@@ -124,21 +123,9 @@ def _remembered() -> Iterator[None]:
     """Find out once in a process what every application and connection of a test asks again.
 
     FastAPI reads the signatures of all endpoints for each application, asyncpg the types of arrays
-    on each connection, SQLAlchemy what the server can for each engine, and who waits for a mail all
-    the others: together a third of a short test. The same arguments have the same answer, since
-    PostgreSQL gives an identifier to one type only, there is one server, and no mail ever changes.
+    on each connection, and who waits for a mail all the others. The same arguments have the same
+    answer, since PostgreSQL gives an identifier to one type only, and no mail ever changes.
     """
-    initialize = PGDialect.initialize
-    server: dict[str, Any] = {}
-
-    def initialize_once(dialect: PGDialect, connection: Any) -> None:
-        if not server:
-            before = {**vars(dialect)}
-            initialize(dialect, connection)  # type: ignore[no-untyped-call]
-            found = vars(dialect).items()
-            server.update((name, value) for name, value in found if before.get(name) is not value)
-        vars(dialect).update(server)
-
     read = Mailbox._read
     mails: dict[Path, StoredMail] = {}
 
@@ -164,7 +151,6 @@ def _remembered() -> Iterator[None]:
         for name in ("_build_dependant_with_parameterless_dependencies", "create_model_field"):
             patch.setattr(fastapi.routing, name, once(getattr(fastapi.routing, name)))
         patch.setattr(asyncpg.Connection, introspect.__name__, introspect_once)
-        patch.setattr(PGDialect, "initialize", initialize_once)
         patch.setattr(Mailbox, "_read", read_once)
         yield
 
