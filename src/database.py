@@ -1,4 +1,4 @@
-"""The database: its connections."""
+"""The database: its connections, and transactions apart from the request's."""
 
 import asyncio
 from collections.abc import AsyncIterator
