@@ -10,7 +10,7 @@ from starlette.responses import Response
 from src.addresses.public_path import path_of
 from src.http.responses import DocumentResponse
 from src.schemas import Input
-from src.sql.listing import DEFAULT_LIMIT, MAX_LIMIT, Listed, encode_cursor
+from src.sql.listing import DEFAULT_LIMIT, MAX_LIMIT, Listed
 
 MAX_CURSOR_LENGTH = 100
 
@@ -44,7 +44,7 @@ def page_response(
         headers["Cache-Control"] = "private, no-cache"
     next_cursor = None
     if len(listed.rows) > limit:
-        next_cursor = encode_cursor(items[-1][listed.by], items[-1]["id"])
+        next_cursor = listed.cursor(limit - 1)
         query = [
             (key, value) for key, value in request.query_params.multi_items() if key != "cursor"
         ]

@@ -3,18 +3,20 @@
 import base64
 import binascii
 import inspect
+import math
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Concatenate, Generic, NamedTuple, Protocol, TypeAlias
+from typing import Any, Concatenate, Generic, Protocol, TypeAlias, cast
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import ColumnElement, bindparam, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from src.exceptions import InvalidInputError
-from src.sql.shapes import Document, Shape
+from src.sql.shapes import Column, Document, Shape
 from src.sql.statements import Compiled, P, Rows, Runner, written
 
 DEFAULT_LIMIT = 20
@@ -22,9 +24,12 @@ MAX_LIMIT = 100
 # As a parameter it would have PostgreSQL plan each time anew, and each value is a statement.
 COMPILED_LIMITS = (DEFAULT_LIMIT + 1, MAX_LIMIT + 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KEY = struct.Struct(">q16s")  # microseconds since the epoch, id
+_MICROSECOND = timedelta(microseconds=1)
+_ID_LENGTH = 16
 
-Time: TypeAlias = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
+# What a list can be in the order of, and its values.
+KeyColumn: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
+Key: TypeAlias = datetime | int | float
 
 
 class Page(Protocol):
@@ -37,20 +42,30 @@ class Page(Protocol):
     def cursor(self) -> str | None: ...
 
 
-class Listed(NamedTuple):
-    """Rows of a list, at least one more than asked for if there are more; and its time's name."""
+class Listed:
+    """Rows of a list, at least one more than asked for if there are more."""
 
-    rows: list[Document]
-    by: str
+    def __init__(
+        self, shape: Shape, records: Sequence[asyncpg.Record], key: tuple[int, int]
+    ) -> None:
+        self.rows: list[Document] = list(map(shape.of_row, records))
+        self._records = records
+        self._key = key
+
+    def cursor(self, index: int) -> str:
+        """The cursor of the page that follows the row of this index."""
+        by, tie = self._key
+        return encode_cursor(self._records[index][by], self._records[index][tie])
 
 
 class Listing(Generic[P]):
-    """A list, newest first, of which a page is read at a time.
+    """A list, of which a page is read at a time.
 
-    It is written as the function that narrows its rows: a parameter without a default is always
-    given; one whose default is None is a filter, and None where it is not in use. Each set of
-    filters is compiled once. `always` holds for every row; the filters named by `replan` may hold
-    for a few rows or for most.
+    It is in the order of `by`, highest and newest first if `descending`, and where that is the same
+    of `tie`, the id of what is listed. It is written as the function that narrows its rows: a
+    parameter without a default is always given; one whose default is None is a filter, and None
+    where it is not in use. Each set of filters is compiled once. `always` holds for every row; the
+    filters named by `replan` may hold for a few rows or for most.
 
     Raises:
         TypeError: a parameter is not in the statement.
@@ -59,16 +74,21 @@ class Listing(Generic[P]):
     def __init__(
         self,
         shape: Shape,
-        by: Time,
+        by: KeyColumn,
         narrow: Callable[Concatenate[Rows, P], Rows],
         *,
+        tie: KeyColumn | None = None,
+        descending: bool = True,
         always: Collection[ColumnElement[bool]] = (),
         replan: Collection[str] = (),
     ) -> None:
         self._shape = shape
-        self._by = by
-        self._key = tuple_(by, by.class_.id)
-        self._narrow = partial(narrow, select(*shape.columns).where(*always))
+        self._key = (by, cast("InstrumentedAttribute[Any]", by).class_.id if tie is None else tie)
+        self._kind = by.type.python_type
+        self._descending = descending
+        columns = [*shape.columns]
+        self._key_indexes = _index(columns, self._key[0]), _index(columns, self._key[1])
+        self._narrow = partial(narrow, select(*columns).where(*always))
         parameters = inspect.signature(self._narrow).parameters.values()
         self._always = {one.name for one in parameters if one.default is inspect.Parameter.empty}
         self._filters = {one.name for one in parameters} - self._always
@@ -92,49 +112,69 @@ class Listing(Generic[P]):
             if value is not None or name in self._always
         }
         if which.cursor is not None:
-            given["at"], given["id"] = decode_cursor(which.cursor)
+            given["at"], given["id"] = decode_cursor(which.cursor, self._kind)
         key = frozenset(given), next(one for one in COMPILED_LIMITS if one > which.limit)
         statement = self._compiled.get(key)
         if statement is None:
             statement = self._compiled[key] = self._compile(*key)
-        rows = await statement.run(runner, given)
-        return Listed([self._shape.of_row(row) for row in rows], self._by.key)
+        return Listed(self._shape, await statement.run(runner, given), self._key_indexes)
 
     def _compile(self, given: frozenset[str], limit: int) -> Compiled:
         rows: Any = written(self._narrow, given - {"at", "id"})
         if "at" in given:
-            rows = rows.where(self._key < tuple_(bindparam("at"), bindparam("id")))
-        rows = rows.order_by(*(column.desc() for column in self._key)).limit(
-            literal_column(str(limit))
-        )
+            key, last = tuple_(*self._key), tuple_(bindparam("at"), bindparam("id"))
+            rows = rows.where(key < last if self._descending else key > last)
+        order = [one.desc() if self._descending else one.asc() for one in self._key]
+        rows = rows.order_by(*order).limit(literal_column(str(limit)))
         return Compiled(rows, replan=not self._replan.isdisjoint(given))
 
 
 def listing(
-    shape: Shape, by: Time, *, replan: Collection[str] = ()
+    shape: Shape,
+    by: KeyColumn,
+    *,
+    tie: KeyColumn | None = None,
+    descending: bool = True,
+    replan: Collection[str] = (),
 ) -> Callable[[Callable[Concatenate[Rows, P], Rows]], Listing[P]]:
     """Make the function that narrows the rows of a shape a `Listing`."""
 
     def decorate(narrow: Callable[Concatenate[Rows, P], Rows]) -> Listing[P]:
-        return Listing(shape, by, narrow, replan=replan)
+        return Listing(shape, by, narrow, tie=tie, descending=descending, replan=replan)
 
     return decorate
 
 
-def encode_cursor(at: datetime, row_id: UUID) -> str:
-    """The opaque cursor of a row in a list ordered by a time, then by id."""
-    key = _KEY.pack((at - _EPOCH) // timedelta(microseconds=1), row_id.bytes)
-    return base64.urlsafe_b64encode(key).decode()
+def _index(columns: list[Column], wanted: KeyColumn) -> int:
+    """Where it is among the columns, last if it was not there yet."""
+    for index, column in enumerate(columns):
+        if column is wanted:
+            return index
+    columns.append(wanted)
+    return len(columns) - 1
 
 
-def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The time and id of the row that a cursor stands for.
+def encode_cursor(key: Key, row_id: UUID) -> str:
+    """The opaque cursor of a row in a list ordered by a key, then by id."""
+    if isinstance(key, datetime):
+        key = (key - _EPOCH) // _MICROSECOND
+    packed = struct.pack(">d" if isinstance(key, float) else ">q", key)
+    return base64.urlsafe_b64encode(packed + row_id.bytes).decode()
+
+
+def decode_cursor(cursor: str, kind: type[Key] = datetime) -> tuple[Key, UUID]:
+    """The key, of this kind, and the id of the row that a cursor stands for.
 
     Raises:
         InvalidInputError: it is not one of ours.
     """
     try:
-        microseconds, row_id = _KEY.unpack(base64.b64decode(cursor, b"-_", validate=True))
-        return _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=row_id)
+        packed = base64.b64decode(cursor, b"-_", validate=True)
+        [key] = struct.unpack(">d" if kind is float else ">q", packed[:-_ID_LENGTH])
+        if kind is datetime:
+            key = _EPOCH + key * _MICROSECOND
+        elif not math.isfinite(key):
+            raise ValueError("no number")
+        return key, UUID(bytes=packed[-_ID_LENGTH:])
     except (binascii.Error, struct.error, OverflowError, ValueError):
         raise InvalidInputError.at("query", "cursor", type="cursor_invalid") from None

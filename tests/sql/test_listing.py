@@ -1,15 +1,18 @@
 """Lists: whatever is asked for, few statements, each compiled once, and every row once."""
 
+import math
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import ColumnElement, Double, cast, func
 
 from src.audit.models import AuditEntry
 from src.database import Database
+from src.exceptions import InvalidInputError
 from src.ids import uuid7
 from src.sql import listing as module
-from src.sql.listing import Listing, encode_cursor, listing
+from src.sql.listing import Listing, decode_cursor, encode_cursor, listing
 from src.sql.shapes import Shape
 from src.sql.statements import Compiled, NewRow, Rows
 from tests.support import START
@@ -62,7 +65,7 @@ async def actions_of_all_pages(database: Database, limit: int, **filters: str) -
         found += [row["action"] for row in page]
         if len(listed.rows) <= limit:
             return found
-        cursor = encode_cursor(page[-1][listed.by], page[-1]["id"])
+        cursor = listed.cursor(limit - 1)
 
 
 async def test_pages_hold_every_row_once_newest_first(database: Database) -> None:
@@ -111,3 +114,40 @@ def test_a_parameter_that_no_condition_uses_is_found_at_import() -> None:
         Listing(ENTRY, AuditEntry.at, forgetful)
     with pytest.raises(TypeError, match="acton"):
         Listing(ENTRY, AuditEntry.at, entries_on, replan={"acton"})
+
+
+async def test_a_list_may_begin_with_the_oldest(database: Database) -> None:
+    await write(database, *"abcdefg")
+    oldest_first = Listing(ENTRY, AuditEntry.at, entries_on, descending=False)
+    found: list[str] = []
+    cursor = None
+    for _ in range(4):
+        listed = await oldest_first.page(database.reads, Which(2, cursor), device="desk")
+        found += [row["action"] for row in listed.rows[:2]]
+        cursor = listed.cursor(len(listed.rows[:2]) - 1)
+    assert found == list("abcdefg")
+
+
+@pytest.mark.parametrize(
+    "length",
+    [func.length(AuditEntry.action), cast(func.length(AuditEntry.action), Double) / 3],
+    ids=["whole", "fractions"],
+)
+async def test_a_list_in_the_order_of_a_number_that_is_not_shown(
+    database: Database, length: ColumnElement[float]
+) -> None:
+    await write(database, "ccc", "a", "bb", "dd", "e")
+    longest_first = Listing(ENTRY, length, entries_on, tie=AuditEntry.id)
+    pages = []
+    cursor = None
+    for _ in range(3):
+        listed = await longest_first.page(database.reads, Which(2, cursor), device="desk")
+        pages.append([row["action"] for row in listed.rows[:2]])
+        cursor = listed.cursor(len(pages[-1]) - 1)
+    assert pages == [["ccc", "dd"], ["bb", "e"], ["a"]]
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_cursor_holds_no_number_that_is_none(number: float) -> None:
+    with pytest.raises(InvalidInputError):
+        decode_cursor(encode_cursor(number, uuid7()), float)
