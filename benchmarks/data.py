@@ -11,7 +11,7 @@ from passlib.context import CryptContext
 
 from benchmarks.environment import BCRYPT_ROUNDS
 from src.access.permissions import OWN_SCOPES
-from src.posts.markdown import render_markdown
+from src.posts.text.markdown import render_markdown
 
 USERS = 10_000
 POSTS = 100_000

@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from benchmarks.serving import serve
 from src.config import Settings
 from src.ids import uuid7
-from src.posts.markdown import render_markdown
+from src.posts.text.markdown import render_markdown
 from src.posts.schemas import PostCreate, PostRead, PostSummary
 from src.posts.slugs import new_slug
 from src.schemas import Page

@@ -14,7 +14,7 @@ from src.auth.models import (
 )
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
-from src.posts.models import Post
+from src.posts.models import Post, PostRevision, PostSlug
 from src.sql.tables import Base
 from src.users.models import HeldUsername, User
 
@@ -28,6 +28,8 @@ __all__ = [
     "OAuthClient",
     "PersonalToken",
     "Post",
+    "PostRevision",
+    "PostSlug",
     "RecoveryCode",
     "Registration",
     "Session",

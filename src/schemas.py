@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -36,9 +37,9 @@ def canonical_uuid(text: str) -> UUID | None:
 
 def _not_a_number(value: object) -> object:
     """Pydantic would take a number as seconds since 1970."""
-    if isinstance(value, str) and not _DATE.match(value):
-        raise invalid("date_time_invalid")
-    return value
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    raise invalid("date_time_invalid")
 
 
 def _no_other_form(value: object) -> object:

@@ -86,6 +86,16 @@ def versioned(request: Request, document: Document) -> Response:
     return JSONBytesResponse(body, headers=caching)
 
 
+def moved(request: Request, last: str) -> Response:
+    """301 to the same address with another last part.
+
+    It is asked for again each time: what was renamed back would lead in a circle.
+    """
+    path = path_of(request.scope).rpartition("/")[0]
+    headers = {"Location": f"{path}/{last}", "Cache-Control": "private, no-cache"}
+    return Response(status_code=301, headers=headers)
+
+
 @dataclass(frozen=True, slots=True)
 class IfMatch:
     """The caller's condition on the version about to be changed."""

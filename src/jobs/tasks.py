@@ -5,9 +5,11 @@ A job exists if and only if the transaction that asked for it was committed.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from pgqueuer import AsyncpgDriver, Queries
+from pgqueuer.errors import DuplicateJobError
 from pydantic import BaseModel
 
 from src.clock import Clock
@@ -51,9 +53,18 @@ class Task(Generic[Payload]):
     payload: type[Payload]
     run: Callable[[JobContext, Payload], Awaitable[None]]
 
-    async def enqueue(self, work: Runner, payload: Payload) -> None:
-        """Add a job to the transaction or session of the `work` that asks for it."""
-        await Queries(_Work(work)).enqueue(self.name, payload.model_dump_json().encode())
+    async def enqueue(
+        self, work: Runner, payload: Payload, *, delay: timedelta | None = None
+    ) -> None:
+        """Add a job to the transaction or session of the `work` that asks for it.
+
+        It begins after the `delay`, or at once.
+        """
+        queries, job = Queries(_Work(work)), payload.model_dump_json().encode()
+        try:
+            await queries.enqueue(self.name, job, execute_after=delay)
+        except DuplicateJobError as error:  # of what a transaction has put off: no job has a key
+            raise error.__cause__ or error from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from src.limits.rate_limits import UNLIMITED
 HEADERS: Mapping[str, tuple[str, str]] = {
     "ETag": ("string", "The version of what is in the body, for If-Match and If-None-Match"),
     "Link": ("string", 'Where the next page is, if there is one: `<…>; rel="next"`'),
-    "Location": ("string", "Where the new resource is"),
+    "Location": ("string", "Where the resource is"),
     "RateLimit-Limit": ("integer", "The requests that are allowed in a while"),
     "RateLimit-Remaining": ("integer", "How many of them are left"),
     "RateLimit-Reset": ("integer", "The seconds until all of them are there again"),
@@ -19,6 +19,7 @@ HEADERS: Mapping[str, tuple[str, str]] = {
 LIMITS = [name for name in HEADERS if name.startswith("RateLimit-")]
 OF_STATUS = {
     "201": ["Location"],
+    "301": ["Location"],
     "304": ["ETag"],
     "401": ["WWW-Authenticate"],
     "403": ["WWW-Authenticate"],

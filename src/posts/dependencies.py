@@ -9,6 +9,7 @@ from src.dependencies import provides
 from src.posts.service import PostService
 
 PostServiceDep = Annotated[PostService, provides(PostService)]
+PostReader = Annotated[Principal, Security(current_principal, scopes=["posts:read"])]
 PostWriter = Annotated[Principal, Security(current_principal, scopes=["posts:write"])]
 # Changes of a post are answered with all of it.
 PostEditor = Annotated[Principal, Security(current_principal, scopes=["posts:read", "posts:write"])]

@@ -1,17 +1,19 @@
-"""The posts table."""
+"""The tables of posts: their slugs and what they were before beside them."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
+from src.posts.life import PostStatus
 from src.sql.tables import Base, Identified, Timestamped, Versioned
 from src.users.models import User
 
 _PUBLISHED = text("status = 'published' AND deleted_at IS NULL")
+_IN_TRASH = text("deleted_at IS NOT NULL")
 
 
 class Post(Identified, Versioned, Timestamped, Base):
@@ -19,9 +21,9 @@ class Post(Identified, Versioned, Timestamped, Base):
 
     __tablename__ = "posts"
     __table_args__ = (
-        UniqueConstraint("slug"),
-        CheckConstraint("status IN ('draft', 'published')", "status_known"),
+        CheckConstraint("status IN ('draft', 'published', 'scheduled')", "status_known"),
         CheckConstraint("(status = 'published') = (published_at IS NOT NULL)", "published_at_set"),
+        CheckConstraint("(status = 'scheduled') = (publish_at IS NOT NULL)", "publish_at_set"),
         Index("ix_posts_published", "published_at", "id", postgresql_where=_PUBLISHED),
         Index(
             "ix_posts_author_published",
@@ -31,6 +33,7 @@ class Post(Identified, Versioned, Timestamped, Base):
             postgresql_where=_PUBLISHED,
         ),
         Index("ix_posts_author", "author_id", "status", "created_at", "id"),
+        Index("ix_posts_trash", "deleted_at", "id", postgresql_where=_IN_TRASH),
         Index("ix_posts_tags", "tags", postgresql_using="gin", postgresql_where=_PUBLISHED),
     )
 
@@ -40,7 +43,40 @@ class Post(Identified, Versioned, Timestamped, Base):
     summary: Mapped[str]
     body: Mapped[str]
     body_html: Mapped[str]
-    status: Mapped[str]
+    status: Mapped[PostStatus] = mapped_column(Text)
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     published_at: Mapped[datetime | None]
+    publish_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    # Of what it says now; since when, if it once said something else.
+    revision: Mapped[int] = mapped_column(server_default=text("1"), default=1)
+    edited_at: Mapped[datetime | None]
+    # Kept by triggers, as `posts_count` of users is.
+    likes_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    comments_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+
+
+class PostSlug(Base):
+    """A slug that a post has or had; no other post can have it."""
+
+    KEY = "pk_post_slugs"
+    __tablename__ = "post_slugs"
+    __table_args__ = (Index(None, "post_id"),)
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    post_id: Mapped[UUID] = mapped_column(ForeignKey(Post.id, ondelete="CASCADE"))
+    taken_at: Mapped[datetime]
+
+
+class PostRevision(Base):
+    """What a post said before; what it says now is in `posts`."""
+
+    __tablename__ = "post_revisions"
+
+    post_id: Mapped[UUID] = mapped_column(ForeignKey(Post.id, ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    summary: Mapped[str]
+    body: Mapped[str]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime]

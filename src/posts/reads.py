@@ -1,19 +1,27 @@
 """The reads of posts."""
 
 from datetime import datetime
-from typing import get_args
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import literal_column, or_
+from sqlalchemy import ColumnElement, Select, literal_column, or_, select
 
-from src.posts.models import Post
-from src.posts.schemas import MAX_PAGE_TEXT, PostFilter, PostRead, PostStatusFilter, PostSummary
-from src.posts.slugs import slug_to_find
+from src.exceptions import NotFoundError
+from src.posts.models import Post, PostSlug
+from src.posts.schemas import (
+    MAX_PAGE_TEXT,
+    PostFields,
+    PostFilter,
+    PostRead,
+    PostStatusFilter,
+    PostSummary,
+)
+from src.posts.slugs.rules import slug_to_find
 from src.schemas import canonical_uuid
 from src.sql.listing import Listed, Listing
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Rows, read
+from src.sql.statements import Query, Rows, read
 from src.users.models import User
 
 SHAPES = {
@@ -36,15 +44,58 @@ def _post_by_id(rows: Rows, post_id: UUID, viewer_id: UUID | None) -> Rows:
 
 @read(FULL)
 def _post_by_slug(rows: Rows, slug: str, viewer_id: UUID | None) -> Rows:
-    return _visible(rows, viewer_id).where(Post.slug == slug)
+    return _visible(rows, viewer_id).join(PostSlug).where(PostSlug.slug == slug)
+
+
+@read(FULL)
+def read_preview(rows: Rows, post_id: UUID) -> Rows:
+    """The post, whoever asks: it was shown to them by its author."""
+    return rows.join(User, User.id == Post.author_id).where(
+        Post.id == post_id, Post.deleted_at.is_(None)
+    )
+
+
+_kept = select(Post.id).where(Post.deleted_at.is_(None))
+
+
+@Query
+def _own_by_id(post_id: UUID, author_id: UUID) -> Select[UUID]:
+    return _kept.where(Post.id == post_id, Post.author_id == author_id)
+
+
+@Query
+def _own_by_slug(slug: str, author_id: UUID) -> Select[UUID]:
+    return _kept.join(PostSlug).where(PostSlug.slug == slug, Post.author_id == author_id)
 
 
 async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
-    """The post if it is published or the viewer's own."""
+    """The post if it is published or the viewer's own; also by a slug that it had before."""
     if post_id := canonical_uuid(id_or_slug):
         return await _post_by_id.first(reads, post_id=post_id, viewer_id=viewer_id)
     slug = slug_to_find(id_or_slug)
     return await _post_by_slug.first(reads, slug=slug, viewer_id=viewer_id)
+
+
+def is_name(id_or_slug: str, post: Document) -> bool:
+    """Whether it is the post's id or slug of now."""
+    return canonical_uuid(id_or_slug) is not None or slug_to_find(id_or_slug) == post["slug"]
+
+
+async def own_post_id(reads: Pool, id_or_slug: str, author_id: UUID) -> UUID:
+    """The id of the author's post.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's or in the trash.
+    """
+    post_id = canonical_uuid(id_or_slug)
+    found = (
+        await _own_by_id.first(reads, post_id=post_id, author_id=author_id)
+        if post_id
+        else await _own_by_slug.first(reads, slug=slug_to_find(id_or_slug), author_id=author_id)
+    )
+    if found is None:
+        raise NotFoundError
+    return found[0]
 
 
 def _filtered(
@@ -55,7 +106,7 @@ def _filtered(
     published_after: datetime | None = None,
     published_before: datetime | None = None,
 ) -> Rows:
-    rows = rows.join(User, User.id == Post.author_id).where(Post.deleted_at.is_(None))
+    rows = rows.join(User, User.id == Post.author_id)
     if viewer_id is not None:
         rows = rows.where(Post.author_id == viewer_id)
     if author is not None:
@@ -69,19 +120,24 @@ def _filtered(
     return rows
 
 
-_LISTS = {
-    (status, fields): Listing(
-        shape,
+# Literals, so that the partial indexes serve.
+def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
+    if status == "trash":
+        return [Post.deleted_at.is_not(None)]
+    kept: list[ColumnElement[bool]] = [Post.deleted_at.is_(None)]
+    return kept if status == "any" else [*kept, Post.status == literal_column(f"'{status}'")]
+
+
+@cache
+def _list(status: PostStatusFilter, fields: PostFields) -> Listing[...]:
+    return Listing(
+        SHAPES[fields],
         Post.published_at if status == "published" else Post.created_at,
         _filtered,
-        # Literals, so that the partial indexes serve.
-        always=[] if status == "any" else [Post.status == literal_column(f"'{status}'")],
+        always=_in(status),
         # A tag may be on few posts or on most, and the best plan is not the same.
         replan={"tags"},
     )
-    for status in get_args(PostStatusFilter.__value__)
-    for fields, shape in SHAPES.items()
-}
 
 
 async def list_posts(reads: Pool, which: PostFilter, viewer_id: UUID | None) -> Listed:
@@ -90,7 +146,7 @@ async def list_posts(reads: Pool, which: PostFilter, viewer_id: UUID | None) -> 
     Raises:
         InvalidInputError: the cursor is not one of ours.
     """
-    return await _LISTS[which.status, which.fields].page(
+    return await _list(which.status, which.fields).page(
         reads,
         which,
         viewer_id=None if which.status == "published" else viewer_id,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypeAliasType
 
 from src.pagination import PageQuery
+from src.posts.life import PostStatus
 from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
 from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
@@ -18,11 +19,23 @@ MAX_POST_BYTES = 1024 * 1024  # in JSON: the longest text takes it when its lett
 MAX_FULL_TEXTS = 20
 MAX_PAGE_TEXT = 500_000  # characters of text and HTML on a page, after which it ends early
 
-PostStatus = TypeAliasType("PostStatus", Literal["draft", "published"])
-PostStatusFilter = TypeAliasType("PostStatusFilter", Literal["draft", "published", "any"])
+PostStatusFilter = TypeAliasType(
+    "PostStatusFilter", Literal["published", "draft", "scheduled", "trash", "any"]
+)
 PostFields = TypeAliasType("PostFields", Literal["summary", "full"])
 
 Title = Annotated[str, Text(200), Field(examples=["My first post"])]
+Slug = Annotated[
+    str,
+    Text(200),
+    Field(
+        description="Made of its letters and digits in ASCII, with a number if others have that",
+        examples=["my-first-post"],
+    ),
+]
+PublishAt = Annotated[
+    Timestamp, Field(description="When to publish it: with the status `scheduled`")
+]
 Summary = Annotated[str, Text(500, lines=True, empty=True), Field(examples=["A few words"])]
 Body = Annotated[str, Text(100_000, lines=True), Field(examples=["Some *Markdown*."])]
 
@@ -61,9 +74,11 @@ class PostCreate(Input):
 
     title: Title
     body: Body
+    slug: Slug = left_out()
     summary: Summary = ""
     tags: Annotated[Tags, Field(default_factory=list)]
     status: Annotated[PostStatus, Field(examples=["published"])] = "draft"
+    publish_at: PublishAt = left_out()
 
 
 class PostUpdate(Input):
@@ -71,13 +86,18 @@ class PostUpdate(Input):
 
     title: Title = left_out()
     body: Body = left_out()
+    slug: Slug = left_out()
     summary: Summary = left_out()
     tags: Tags = left_out()
     status: PostStatus = left_out()
+    publish_at: PublishAt = left_out()
 
 
 class PostFilter(PageQuery):
-    """Which posts to list: everybody's published ones, or with another `status` one's own."""
+    """Which posts to list: everybody's published ones, or with another `status` one's own.
+
+    `any` is all of one's own but the `trash`.
+    """
 
     author: Username | None = None
     tag: Tag | None = None
@@ -103,10 +123,7 @@ class PostAuthor(Output):
 
 
 class PostSummary(Output):
-    """A post in a list.
-
-    Covers, likes, comments and bookmarks are not there yet: their fields are null, 0 or false.
-    """
+    """A post in a list. Covers are not there yet: `cover_url` is null."""
 
     id: UUID
     slug: Annotated[str, Field(examples=["my-first-post"])]
@@ -119,9 +136,12 @@ class PostSummary(Output):
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None
+    publish_at: Annotated[
+        datetime | None, Field(description="When it will be published, if it is scheduled")
+    ]
+    likes_count: int
+    comments_count: int
     cover_url: str | None = None
-    likes_count: int = 0
-    comments_count: int = 0
     liked: bool = False
     bookmarked: bool = False
 

@@ -1,23 +1,40 @@
 """Rules about posts."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Delete, delete, insert, select
 
 from src.dependencies import Service
 from src.http.responses import IfMatch
 from src.ids import uuid7
-from src.posts.models import Post
-from src.posts.rendering import render
+from src.posts.life import PostStatus, State
+from src.posts.models import Post, PostRevision, PostSlug
 from src.posts.schemas import PostCreate, PostUpdate
-from src.posts.slugs import new_slug, slug_to_find
+from src.posts.slugs.registry import take_slug
+from src.posts.slugs.rules import has_stem, slug_stem, slug_to_find
+from src.posts.tasks import publish_later
+from src.posts.text.rendering import render
 from src.schemas import canonical_uuid
-from src.sql.statements import NewRow, Runner
+from src.sql.statements import NewRow, Runner, Statement
 from src.users.models import User
 
-_new_post = NewRow(Post)
+MAX_REVISIONS = 100
+_CONTENT = {"title", "summary", "body", "tags"}
+_inserted = insert(Post).returning(Post.slug, Post.id, Post.created_at).cte("inserted")
+_new_post = NewRow(
+    insert(PostSlug).from_select(["slug", "post_id", "taken_at"], select(*_inserted.c))
+)
+_new_revision = NewRow(PostRevision)
+
+
+@Statement
+def _forget_revisions(post_id: UUID, oldest: int) -> Delete:
+    return delete(PostRevision).where(
+        PostRevision.post_id == post_id, PostRevision.number <= oldest
+    )
 
 
 class PostService(Service):
@@ -25,25 +42,42 @@ class PostService(Service):
 
     @staticmethod
     async def create(
-        work: Runner, now: datetime, author_id: UUID, data: PostCreate, body_html: str
+        work: Runner,
+        now: datetime,
+        author_id: UUID,
+        data: PostCreate,
+        *,
+        slug: str,
+        body_html: str,
     ) -> dict[str, Any]:
         """Write a new post, whose body is rendered already; no session is needed.
 
         Returns:
             The values of its columns.
+
+        Raises:
+            InvalidInputError: what it says of its publication makes no sense.
+            asyncpg.UniqueViolationError: of PostSlug's key, now or at the end of the transaction:
+                another post has the slug.
         """
         post = data.model_dump() | {
             "id": uuid7(),
             "author_id": author_id,
-            "slug": new_slug(data.title),
+            "slug": slug,
             "body_html": body_html,
+            **asdict(State().then(data.status, data.publish_at, now)),
+            "deleted_at": None,
+            "revision": 1,
+            "edited_at": None,
+            "likes_count": 0,
+            "comments_count": 0,
             "version": 1,
             "created_at": now,
             "updated_at": now,
-            "published_at": now if data.status == "published" else None,
-            "deleted_at": None,
         }
         await _new_post.write(work, post)
+        if publish_at := post["publish_at"]:
+            await publish_later(work, post["id"], publish_at, now)
         return post
 
     async def update(
@@ -54,27 +88,38 @@ class PostService(Service):
         Raises:
             NotFoundError: there is none, or it is somebody else's.
             PreconditionFailedError: it has changed since the author read it.
+            InvalidInputError: what it says of its publication makes no sense.
         """
+        given = changes.model_dump(exclude_unset=True)
         # Before the row is locked: a long text must not hold a connection while it waits.
-        body_html = (
-            await render(changes.body, author_id) if "body" in changes.model_fields_set else None
-        )
-        if "status" in changes.model_fields_set:
+        body_html = await render(changes.body, author_id) if "body" in given else None
+        if "status" in given:
             await self._lock_author(author_id)
         post = await self._own_for_update(author_id, id_or_slug, if_match)
-        for name, value in changes.model_dump(exclude_unset=True).items():
-            setattr(post, name, value)
-        if not self._session.is_modified(post):
-            return post
         now = self._clock.now()
-        if body_html is not None:
-            post.body_html = body_html
-        if post.status == "draft":
-            post.published_at = None
-        elif post.published_at is None:
-            post.published_at = now
-        post.updated_at = now
-        await self._session.flush()
+        before: dict[str, Any] = {
+            "post_id": post.id,
+            "number": post.revision,
+            "title": post.title,
+            "summary": post.summary,
+            "body": post.body,
+            "tags": post.tags,
+            "created_at": post.edited_at or post.created_at,
+        }
+        for name in _CONTENT & given.keys():
+            setattr(post, name, given[name])
+        if self._session.is_modified(post):
+            post.body_html = body_html or post.body_html
+            post.revision, post.edited_at = post.revision + 1, now
+            await _new_revision.write(self._session, before)
+            oldest = before["number"] - MAX_REVISIONS
+            await _forget_revisions.run(self._session, post_id=post.id, oldest=oldest)
+        if "status" in given or "publish_at" in given:
+            await self._move(post, given.get("status", post.status), changes.publish_at)
+        await self._name(post, given.get("slug"), before["title"])
+        if self._session.is_modified(post):
+            post.updated_at = now
+            await self._session.flush()
         return post
 
     async def delete(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> None:
@@ -86,8 +131,49 @@ class PostService(Service):
         """
         await self._lock_author(author_id)
         post = await self._own_for_update(author_id, id_or_slug, if_match)
-        post.deleted_at = self._clock.now()
+        post.deleted_at = post.updated_at = self._clock.now()
         await self._session.flush()
+
+    async def restore(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
+        """Take the author's post out of the trash, as it was.
+
+        Where the time to publish it has passed meanwhile, it is a draft.
+
+        Raises:
+            NotFoundError: there is none, or it is somebody else's.
+            PreconditionFailedError: it has changed since the author read it.
+        """
+        await self._lock_author(author_id)
+        post = await self._own_for_update(author_id, id_or_slug, if_match, trash=True)
+        if post.deleted_at:
+            now = self._clock.now()
+            post.deleted_at, post.updated_at = None, now
+            if post.publish_at and post.publish_at <= now:
+                post.status, post.publish_at = "draft", None
+            await self._session.flush()
+        return post
+
+    async def _move(self, post: Post, status: PostStatus, publish_at: datetime | None) -> None:
+        """To the state that was asked for."""
+        now = self._clock.now()
+        before = State(post.status, post.published_at, post.publish_at)
+        after = before.then(status, publish_at, now)
+        post.status, post.published_at, post.publish_at = (
+            after.status,
+            after.published_at,
+            after.publish_at,
+        )
+        if post.publish_at and post.publish_at != before.publish_at:
+            await publish_later(self._session, post.id, post.publish_at, now)
+
+    async def _name(self, post: Post, wanted: str | None, title_before: str) -> None:
+        """By the slug that was asked for, or by the title if that has changed."""
+        stem = slug_stem(wanted or post.title)
+        if post.slug == stem or (
+            not wanted and (post.title == title_before or has_stem(post.slug, stem))
+        ):
+            return
+        post.slug = await take_slug(self._session, stem, post.id, self._clock.now())
 
     async def _lock_author(self, author_id: UUID) -> None:
         """Before the post, as who deletes the account does: its count of posts may change."""
@@ -95,11 +181,20 @@ class PostService(Service):
             select(User.id).where(User.id == author_id).with_for_update(key_share=True)
         )
 
-    async def _own_for_update(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
+    async def _own_for_update(
+        self, author_id: UUID, id_or_slug: str, if_match: IfMatch, *, trash: bool = False
+    ) -> Post:
         post_id = canonical_uuid(id_or_slug)
-        named = Post.id == post_id if post_id else Post.slug == slug_to_find(id_or_slug)
+        named = (
+            Post.id == post_id
+            if post_id
+            else Post.id.in_(
+                select(PostSlug.post_id).where(PostSlug.slug == slug_to_find(id_or_slug))
+            )
+        )
+        mine = [named, Post.author_id == author_id]
         post = await self._session.locked(
-            Post, named, Post.author_id == author_id, Post.deleted_at.is_(None)
+            Post, *mine, *([] if trash else [Post.deleted_at.is_(None)])
         )
         if_match.check(post.version)
         return post

@@ -31,7 +31,7 @@ class Shape:
         self.of_row: Callable[[asyncpg.Record], Document] = self._compile()
 
     @classmethod
-    def of(cls, schema: type[BaseModel], entity: type[Any], **given: Column | type[Any]) -> "Shape":
+    def of(cls, schema: type[BaseModel], entity: Any, **given: Column | type[Any]) -> "Shape":
         """The shape of a schema: a field is the entity's attribute of that name.
 
         A field with a default is that constant. What is `given` is another column, or the entity of

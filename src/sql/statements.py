@@ -28,7 +28,7 @@ from typing import (
 )
 
 import asyncpg
-from sqlalchemy import Dialect, Executable, Select, bindparam, insert, select
+from sqlalchemy import Dialect, Executable, Insert, Select, bindparam, insert, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -109,10 +109,13 @@ def written(write: Callable[..., Executable], names: Iterable[str]) -> ClauseEle
 
 
 class NewRow:
-    """The INSERT of a row of a table, with a value for each of its columns."""
+    """The INSERT of a row of a table, with a value for each of its columns.
 
-    def __init__(self, table: type[Any]) -> None:
-        self._insert = Compiled(insert(table))
+    It may be given as a statement, which inserts what belongs to the row, too.
+    """
+
+    def __init__(self, table: type[Any] | Insert) -> None:
+        self._insert = Compiled(insert(table) if isinstance(table, type) else table)
 
     async def write(self, runner: Runner, values: Mapping[str, object]) -> None:
         """Write the row.

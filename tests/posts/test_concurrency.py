@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from src.config import Settings
-from src.posts import rendering, router
-from src.posts.markdown import render_markdown
+from src.posts import router
+from src.posts.text import rendering
+from src.posts.text.markdown import render_markdown
 from src.threads import BoundedThreads
 from tests.posts.support import POSTS, write
 from tests.support import PATIENCE_SECONDS, Account, Accounts, until

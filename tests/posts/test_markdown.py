@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from src.posts.markdown import render_markdown
+from src.posts.text.markdown import render_markdown
 from tests.posts.support import change, write
 from tests.support import Account
 

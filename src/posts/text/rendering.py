@@ -4,7 +4,7 @@ from functools import partial
 from uuid import UUID
 
 from src.exceptions import InvalidInputError
-from src.posts.markdown import render_markdown, shows_something
+from src.posts.text.markdown import render_markdown, shows_something
 from src.threads import BoundedThreads
 
 WORST_SECONDS = 15e-6  # a character of the worst Markdown; prose takes a hundredth of it
