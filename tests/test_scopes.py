@@ -24,6 +24,7 @@ from tests.support import PASSWORD, Account, Accounts
 API = "/api/v1"
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 PROFILE = frozenset({"profile:read", "profile:write"})
+POSTS_OWN = frozenset({"posts:read", "posts:write"})
 PROOF = {"current_password": PASSWORD}
 
 
@@ -149,6 +150,31 @@ CALLS: dict[str, list[Call]] = {
             headers={"If-Match": '"0"'},
             status=412,
         ),
+    ],
+    "POST /api/v1/posts/{post_id}/publish": [
+        needs(
+            *POSTS_OWN, url=f"{POSTS}/{{draft_id}}/publish", headers={"If-Match": '"0"'}, status=412
+        ),
+    ],
+    "POST /api/v1/posts/{post_id}/unpublish": [
+        needs(*POSTS_OWN, url=f"{POSTS}/{{draft_id}}/unpublish"),
+    ],
+    "POST /api/v1/posts/{post_id}/restore": [
+        needs(*POSTS_OWN, url=f"{POSTS}/{{draft_id}}/restore"),
+    ],
+    "POST /api/v1/posts/{post_id}/preview-link": [
+        needs(*POSTS_OWN, url=f"{POSTS}/{{draft_id}}/preview-link"),
+    ],
+    "GET /api/v1/posts/previews/{token}": [public(404, url=f"{POSTS}/previews/x")],
+    "GET /preview-post": [public(404, url="/preview-post?token=x")],
+    "GET /api/v1/posts/{post_id}/revisions": [
+        needs("posts:read", url=f"{POSTS}/{{draft_id}}/revisions"),
+    ],
+    "GET /api/v1/posts/{post_id}/revisions/{number}": [
+        needs("posts:read", url=f"{POSTS}/{{draft_id}}/revisions/1"),
+    ],
+    "POST /api/v1/posts/{post_id}/revisions/{number}/restore": [
+        needs(*POSTS_OWN, url=f"{POSTS}/{{draft_id}}/revisions/1/restore"),
     ],
     "DELETE /api/v1/posts/{post_id}": [
         needs("posts:write", url=f"{POSTS}/{{trash_id}}", status=204),

@@ -7,7 +7,8 @@ from typing import Any, get_args
 import httpx
 from pydantic import BaseModel
 
-from src.posts.schemas import PostListItem, PostRead, PostStatus
+from src.posts.life import PostStatus
+from src.posts.schemas import PostListItem, PostRead
 from src.schemas import Page
 from src.users.schemas import UserProfile, UserRead
 from tests.posts.support import POSTS, write
