@@ -15,6 +15,7 @@ from src.auth.models import (
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post, PostRevision, PostSlug
+from src.posts.search.models import PostSearch
 from src.sql.tables import Base
 from src.users.models import HeldUsername, User
 
@@ -29,6 +30,7 @@ __all__ = [
     "PersonalToken",
     "Post",
     "PostRevision",
+    "PostSearch",
     "PostSlug",
     "RecoveryCode",
     "Registration",
