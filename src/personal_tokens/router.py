@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from src.addresses.public_path import path_of
-from src.dependencies import ReadsDep
+from src.dependencies import ReadsDep, SessionDep
 from src.http.responses import DocumentResponse
+from src.idempotency.keys import IdempotencyDep
 from src.limits.rate_limits import MAY_SEND_MAIL
 from src.pagination import PageDep, page_response
 from src.personal_tokens.dependencies import PersonalTokenServiceDep
@@ -31,22 +32,27 @@ async def list_personal_tokens(
     return page_response(request, which, await own_tokens.page(reads, which, user_id=me.user_id))
 
 
-# No Idempotency-Key: the answer holds the token, which is stored nowhere.
 @router.post("", status_code=201, response_model=PersonalTokenCreated, dependencies=[MAY_SEND_MAIL])
 async def create_personal_token(
     request: Request,
     me: AccountWriter,
     data: PersonalTokenCreate,
     tokens: PersonalTokenServiceDep,
+    session: SessionDep,
+    idempotency: IdempotencyDep,
 ) -> Response:
     """Make a token for a program. Its text is shown this once."""
-    token, text = await tokens.create(me, data)
-    document = PERSONAL_TOKEN.of_entity(token) | {"token": text}
-    headers = {
-        "Location": f"{path_of(request.scope)}/{token.id}",
-        "Cache-Control": "no-store",
-    }
-    return DocumentResponse(document, status_code=201, headers=headers)
+
+    async def answer() -> Response:
+        token, text = await tokens.create(me, data)
+        document = PERSONAL_TOKEN.of_entity(token) | {"token": text}
+        headers = {
+            "Location": f"{path_of(request.scope)}/{token.id}",
+            "Cache-Control": "no-store",
+        }
+        return DocumentResponse(document, status_code=201, headers=headers)
+
+    return await idempotency.once(session, answer)
 
 
 @router.get("/{token_id}", response_model=PersonalTokenRead)

@@ -1,6 +1,7 @@
 """Idempotency-Key: a repeat creates nothing, and gets the first answer again."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -194,3 +195,15 @@ async def test_every_visible_character_makes_a_key(
         first, repeat = await create(client, ann, key), await create(client, ann, key)
         assert first.status_code == 201
         assert repeat.content == first.content
+
+
+async def test_what_is_kept_tells_nobody_who_reads_the_table(
+    client: httpx.AsyncClient, accounts: Accounts, database_url: str
+) -> None:
+    ann = await accounts.sign_in("ann")
+    created = await create(client, ann, "key")
+    [kept] = await query(database_url, "SELECT body, request_hash FROM idempotency_keys")
+    assert b"Its text" not in kept["body"]
+    assert len(kept["body"]) > len(created.content)
+    request = b"POST /api/v1/posts\n" + created.request.content
+    assert kept["request_hash"] != hashlib.sha256(request).digest()

@@ -16,7 +16,15 @@ from src.personal_tokens.service import MAX_LIVING
 from src.personal_tokens.tasks import SCHEDULES
 from tests.auth.support import LOGOUT, code, rows, whoami
 from tests.personal_tokens.support import TOKENS, bearer, create, made
-from tests.support import Account, Accounts, FrozenClock, Inbox, all_wait
+from tests.support import (
+    PASSWORD,
+    Account,
+    Accounts,
+    FrozenClock,
+    Inbox,
+    all_wait,
+    problem_of,
+)
 
 
 async def test_a_token_is_made_and_shown_once(
@@ -248,3 +256,20 @@ async def test_whoever_has_an_access_token_alone_cannot_make_one(
     data = {"name": "backup", "scopes": ["profile:read"]}
     refused = await client.post(TOKENS, json=data, headers=ann.headers)
     assert code(refused) == (422, "validation_error")
+
+
+async def test_a_repeated_request_makes_no_second_token(
+    client: httpx.AsyncClient, app: FastAPI, ann: Account
+) -> None:
+    headers = ann.headers | {"Idempotency-Key": "backup"}
+    data = {"current_password": PASSWORD, "name": "backup", "scopes": ["profile:read"]}
+    answers = [await client.post(TOKENS, json=data, headers=headers) for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+    assert len((await client.get(TOKENS, headers=ann.headers)).json()["items"]) == 1
+    assert (await client.get("/api/v1/users/me", headers=bearer(answers[1].json()))).is_success
+    other = await client.post(TOKENS, json=data | {"name": "b"}, headers=headers)
+    problem_of(other, 422, "idempotency_key_reused")
+    text = answers[0].json()["token"].encode()
+    [kept] = await rows(app, "SELECT encode(body, 'hex') FROM idempotency_keys")
+    assert text.hex() not in kept
