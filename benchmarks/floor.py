@@ -22,8 +22,8 @@ from benchmarks.serving import serve
 from src.auth.tokens import jwt
 from src.config import Settings
 from src.ids import uuid7
-from src.posts.text.markdown import render_markdown
 from src.posts.slugs import new_slug
+from src.posts.text.markdown import render_markdown
 
 
 def _time(column: str) -> str:

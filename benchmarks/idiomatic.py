@@ -19,9 +19,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from benchmarks.serving import serve
 from src.config import Settings
 from src.ids import uuid7
-from src.posts.text.markdown import render_markdown
 from src.posts.schemas import PostCreate, PostRead, PostSummary
 from src.posts.slugs import new_slug
+from src.posts.text.markdown import render_markdown
 from src.schemas import Page
 from src.sql.listing import encode_cursor
 from src.users.schemas import UserRead
