@@ -14,9 +14,9 @@ CREATE FUNCTION count_likes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM posts WHERE id IN (SELECT post_id FROM changed_likes)
     ORDER BY id FOR NO KEY UPDATE;
-    UPDATE posts SET likes_count = likes_count + changed.by
+    UPDATE posts SET likes_count = likes_count + changed.difference
     FROM (
-        SELECT post_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END AS by
+        SELECT post_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END AS difference
         FROM changed_likes GROUP BY post_id
     ) AS changed
     WHERE posts.id = changed.post_id;
@@ -73,11 +73,11 @@ BEGIN
         RETURN NULL;
     END IF;
     FOR changed IN
-        SELECT tag, sum(by) AS by
-        FROM (SELECT unnest(were), -1 UNION ALL SELECT unnest(are), 1) AS each (tag, by)
-        GROUP BY tag HAVING sum(by) <> 0 ORDER BY tag COLLATE "C"
+        SELECT name, sum(one) AS difference
+        FROM (SELECT unnest(were), -1 UNION ALL SELECT unnest(are), 1) AS each (name, one)
+        GROUP BY name HAVING sum(one) <> 0 ORDER BY name COLLATE "C"
     LOOP
-        INSERT INTO tags (name, posts_count) VALUES (changed.tag, changed.by)
+        INSERT INTO tags (name, posts_count) VALUES (changed.name, changed.difference)
         ON CONFLICT (name) DO UPDATE SET posts_count = tags.posts_count + excluded.posts_count;
     END LOOP;
     DELETE FROM tags WHERE name = ANY (were) AND posts_count = 0;

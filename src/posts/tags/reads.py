@@ -24,9 +24,9 @@ _MOST, _FIRST, _LAST = 2**31 - 1, "", "\U0010ffff"
 
 
 @read(_TAG)
-def _most_used(rows: Rows, count: int, name: str) -> Rows:
+def _most_used(rows: Rows, rank: int, name: str) -> Rows:
     return (
-        rows.where(tuple_(_RANK, Tag.name) > tuple_(-count, name))
+        rows.where(tuple_(_RANK, Tag.name) > tuple_(rank, name))
         .order_by(_RANK, Tag.name)
         .limit(_ROWS)
     )
@@ -34,10 +34,10 @@ def _most_used(rows: Rows, count: int, name: str) -> Rows:
 
 # Few tags may begin so or most, and the best plan is not the same.
 @read(_TAG, replan=True)
-def _most_used_from(rows: Rows, first: str, last: str, count: int, name: str) -> Rows:
+def _most_used_from(rows: Rows, first: str, last: str, rank: int, name: str) -> Rows:
     return (
         rows.where(Tag.name >= first, Tag.name < last)
-        .where(tuple_(_RANK, Tag.name) > tuple_(-count, name))
+        .where(tuple_(_RANK, Tag.name) > tuple_(rank, name))
         .order_by(_RANK, Tag.name)
         .limit(_ROWS)
     )
@@ -63,9 +63,9 @@ async def list_tags(reads: Pool, which: TagFilter) -> Listed:
     if which.sort == "name":
         rows = await _by_name.run(reads, first=first, last=last, name=name)
     elif which.q:
-        rows = await _most_used_from.run(reads, first=first, last=last, count=count, name=name)
+        rows = await _most_used_from.run(reads, first=first, last=last, rank=-count, name=name)
     else:
-        rows = await _most_used.run(reads, count=count, name=name)
+        rows = await _most_used.run(reads, rank=-count, name=name)
     return Listed(_TAG, rows, _cursor_of)
 
 
