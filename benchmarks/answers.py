@@ -1,22 +1,27 @@
 """Every server must give the floor's answers before it is timed."""
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.client import fetch
+from benchmarks.load import NUMBER
 from benchmarks.servers import Server
 from benchmarks.workloads import Workload
 
 COMPARED = 20
 TIMEOUT = 10
+# None that the load generator sends.
+_numbers = itertools.count(10**7)
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 # What differs from one created post to the next, and the form it has.
 _OF_THE_MOMENT = {
     "id": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-    "slug": r"[a-z-]+-[0-9a-f]{8}",
+    "slug": r"[a-z-]+-[0-9]{8}",
+    "title": r"[A-Za-z ]+ [0-9]{8}",
     "created_at": _TIME,
     "updated_at": _TIME,
 }
@@ -48,7 +53,8 @@ async def compare_answers(floor: Server, others: Sequence[Server], workload: Wor
 async def _answer(server: Server, request: str, workload: Workload) -> Any:
     try:
         async with asyncio.timeout(TIMEOUT):
-            status, body = await _fetch(server, request)
+            sent = request.replace(NUMBER, f"{next(_numbers):08}")
+            status, body = await _fetch(server, sent)
     except (OSError, EOFError) as error:
         raise WrongAnswerError(f"{workload.name}: {server.name} does not answer") from error
     if status != workload.status:

@@ -79,6 +79,7 @@ async def fill(connection: asyncpg.Connection) -> None:
     await _copy(connection, "users", _users(posts_count))
     await _copy(connection, "sessions", _sessions())
     await _copy(connection, "posts", _posts(source, authors))
+    await connection.execute("INSERT INTO post_slugs SELECT slug, id, created_at FROM posts")
     await connection.execute("ALTER TABLE posts ENABLE TRIGGER USER")
     await connection.execute("VACUUM ANALYZE")
 

@@ -90,7 +90,11 @@ def _fingerprint() -> str:
     """A digest of what the filled database is made by."""
     migrations = sorted((PROJECT_ROOT / "alembic" / "versions").glob("*.py"))
     digest = hashlib.sha256()
-    for path in [Path(data.__file__), PROJECT_ROOT / "src" / "posts" / "markdown.py", *migrations]:
+    for path in [
+        Path(data.__file__),
+        PROJECT_ROOT / "src" / "posts" / "text" / "markdown.py",
+        *migrations,
+    ]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -22,8 +22,8 @@ from benchmarks.serving import serve
 from src.auth.tokens import jwt
 from src.config import Settings
 from src.ids import uuid7
+from src.posts.slugs.rules import slug_stem
 from src.posts.text.markdown import render_markdown
-from src.posts.slugs import new_slug
 
 
 def _time(column: str) -> str:
@@ -41,7 +41,8 @@ _SUMMARY = f"""
     'id', p.id, 'slug', p.slug, 'title', p.title, 'summary', p.summary, 'status', p.status,
     'tags', p.tags, 'version', p.version, 'created_at', {_time("p.created_at")},
     'updated_at', {_time("p.updated_at")}, 'published_at', {_time("p.published_at")},
-    'cover_url', null, 'likes_count', 0, 'comments_count', 0, 'liked', false, 'bookmarked', false,
+    'publish_at', {_time("p.publish_at")}, 'likes_count', p.likes_count,
+    'comments_count', p.comments_count, 'cover_url', null, 'liked', false, 'bookmarked', false,
     'author', json_build_object(
         'id', u.id, 'username', u.username, 'display_name', u.display_name, 'avatar_url', null
     )
@@ -96,6 +97,8 @@ CREATE_POST = f"""
         )
         SELECT $3, u.id, $4, $5, $6, $7, $8, 'draft', $9, 1, $10, $10 FROM u
         RETURNING *
+    ), taken AS (
+        INSERT INTO post_slugs (slug, post_id, taken_at) SELECT slug, id, created_at FROM p
     )
     SELECT {_FULL} FROM p, u
 """
@@ -178,7 +181,7 @@ class Floor:
             CREATE_POST,
             *self._caller(scope),
             uuid7(),
-            new_slug(post["title"]),
+            slug_stem(post["title"]),
             post["title"],
             post["summary"],
             post["body"],

@@ -19,9 +19,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from benchmarks.serving import serve
 from src.config import Settings
 from src.ids import uuid7
-from src.posts.text.markdown import render_markdown
 from src.posts.schemas import PostCreate, PostRead, PostSummary
-from src.posts.slugs import new_slug
+from src.posts.slugs.rules import slug_stem
+from src.posts.text.markdown import render_markdown
 from src.schemas import Page
 from src.sql.listing import encode_cursor
 from src.users.schemas import UserRead
@@ -43,13 +43,17 @@ app = FastAPI()
 class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: TIMESTAMP(timezone=True), str: Text()}
 
+
+class Entity(Base):
+    __abstract__ = True
+
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class User(Base):
+class User(Entity):
     __tablename__ = "users"
 
     email: Mapped[str]
@@ -72,7 +76,7 @@ class User(Base):
         return self.email_verified_at is not None
 
 
-class Post(Base):
+class Post(Entity):
     __tablename__ = "posts"
 
     author_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
@@ -84,14 +88,24 @@ class Post(Base):
     status: Mapped[str]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     published_at: Mapped[datetime | None]
+    publish_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    likes_count: Mapped[int] = mapped_column(default=0)
+    comments_count: Mapped[int] = mapped_column(default=0)
 
     author: Mapped[User] = relationship()
+    slugs: Mapped[list["PostSlug"]] = relationship()
     cover_url = None
-    likes_count = 0
-    comments_count = 0
     liked = False
     bookmarked = False
+
+
+class PostSlug(Base):
+    __tablename__ = "post_slugs"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    post_id: Mapped[UUID] = mapped_column(ForeignKey(Post.id))
+    taken_at: Mapped[datetime] = mapped_column(default=func.now())
 
 
 async def get_db() -> AsyncIterator[AsyncSession]:
@@ -151,10 +165,12 @@ async def read_me(user: CurrentUser) -> User:
 
 @app.post("/api/v1/posts", response_model=PostRead, status_code=201)
 async def create_post(data: PostCreate, user: CurrentUser, db: Db) -> Post:
+    slug = slug_stem(data.title)
     post = Post(
-        **data.model_dump(),
+        **data.model_dump(exclude={"slug"}),
         author=user,
-        slug=new_slug(data.title),
+        slug=slug,
+        slugs=[PostSlug(slug=slug)],
         body_html=render_markdown(data.body),
     )
     db.add(post)

@@ -18,10 +18,13 @@ from typing import NamedTuple, cast
 import uvloop
 from pydantic import BaseModel
 
+# Where it stands in a request, each that is sent has another number of as many digits.
+NUMBER = "#numbers"
 WARM_UP_SECONDS = 0.3
 DRAIN_SECONDS = 4  # for the answers still under way at the end
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length: "
+_numbers = itertools.count(1)
 
 
 class Plan(BaseModel):
@@ -84,8 +87,8 @@ class Run:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.requests: Iterator[bytes] = itertools.cycle(
-            request.encode() for request in plan.requests
+        self.requests: Iterator[tuple[bytes, bytes, bytes]] = itertools.cycle(
+            request.encode().partition(NUMBER.encode()) for request in plan.requests
         )
         self.expected = b"HTTP/1.1 %d " % plan.status
         self.latencies = array("d")
@@ -130,7 +133,8 @@ class Run:
         if self.ended.done():
             return None
         self.under_way += 1
-        return next(self.requests)
+        before, number, after = next(self.requests)
+        return before + b"%08d" % next(_numbers) + after if number else before
 
     def answered(self, latency: float) -> None:
         """Count an answer."""

@@ -11,6 +11,7 @@ from jose import jwt
 
 from benchmarks import data
 from benchmarks.environment import PUBLIC_URL, settings_with_keys
+from benchmarks.load import NUMBER
 from benchmarks.servers import IDIOMATIC
 from src.auth.tokens.jwt import Claims, Key, sign
 
@@ -64,7 +65,7 @@ def _create_posts(server: str) -> list[str]:
     requests = []
     for number in range(POSTS_WRITTEN):
         post = {
-            "title": data.words(source, 40),
+            "title": f"{data.words(source, 40)} {NUMBER}",
             "body": "\n\n".join(data.words(source, 330) for _ in range(3)),
             "summary": data.words(source, 120),
             "tags": ["bread", "plaza"],

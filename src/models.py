@@ -15,17 +15,21 @@ from src.auth.models import (
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post, PostRevision, PostSlug
+from src.posts.reactions.models import Bookmark, Like
 from src.posts.search.models import PostSearch
+from src.posts.tags.models import Tag
 from src.sql.tables import Base
 from src.users.models import HeldUsername, User
 
 __all__ = [
     "AuditEntry",
     "Base",
+    "Bookmark",
     "EmailLink",
     "FailureCount",
     "HeldUsername",
     "IdempotencyRecord",
+    "Like",
     "OAuthClient",
     "PersonalToken",
     "Post",
@@ -36,6 +40,7 @@ __all__ = [
     "Registration",
     "Session",
     "SigningKey",
+    "Tag",
     "Throttle",
     "TotpFactor",
     "User",

@@ -12,7 +12,7 @@ from src.http.responses import DocumentResponse
 from src.schemas import Input
 from src.sql.listing import DEFAULT_LIMIT, MAX_LIMIT, Listed
 
-MAX_CURSOR_LENGTH = 100
+MAX_CURSOR_LENGTH = 250  # of the longest tag, in base64
 
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items on a page")]
 Cursor = Annotated[

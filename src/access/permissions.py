@@ -18,8 +18,8 @@ PERMISSIONS: Mapping[str, str] = {
 OWN_SCOPES: Mapping[str, str] = {
     "profile:read": "Read your own account",
     "profile:write": "Change your own profile",
-    "posts:read": "Read your own drafts",
-    "posts:write": "Write, change and delete your own posts",
+    "posts:read": "Read your own drafts, likes and bookmarks",
+    "posts:write": "Write, change and delete your own posts, like and bookmark posts",
 }
 SCOPES: Mapping[str, str] = {**OWN_SCOPES, **PERMISSIONS}
 # What a program may do by its own id and secret; no user's token carries these.

@@ -1,6 +1,7 @@
 """Dependencies about posts."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Path, Security
 
@@ -14,3 +15,8 @@ PostWriter = Annotated[Principal, Security(current_principal, scopes=["posts:wri
 # Changes of a post are answered with all of it.
 PostEditor = Annotated[Principal, Security(current_principal, scopes=["posts:read", "posts:write"])]
 PostKey = Annotated[str, Path(max_length=200, description="The id or the slug")]
+
+
+def reader_id(viewer: Principal | None) -> UUID | None:
+    """The caller, if their token shows them what is theirs."""
+    return viewer.user_id if viewer and "posts:read" in viewer.scopes else None

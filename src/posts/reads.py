@@ -1,53 +1,69 @@
-"""The reads of posts."""
+"""The reads of posts; `src/posts/lists.py` has the lists."""
 
-from datetime import datetime
-from functools import cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, literal_column, or_, select
+from sqlalchemy import ColumnElement, Exists, Select, and_, bindparam, or_, select
 
 from src.exceptions import NotFoundError
 from src.posts.models import Post, PostSlug
-from src.posts.schemas import (
-    MAX_PAGE_TEXT,
-    PostFields,
-    PostFilter,
-    PostRead,
-    PostStatusFilter,
-    PostSummary,
-)
+from src.posts.reactions.models import Bookmark, Like
+from src.posts.schemas import PostFields, PostRead, PostSummary
 from src.posts.slugs.rules import slug_to_find
 from src.schemas import canonical_uuid
-from src.sql.listing import Listed, Listing
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Query, Rows, read
+from src.sql.statements import Query, Read, Rows, Runner, read
 from src.users.models import User
 
-SHAPES = {
-    "summary": Shape.of(PostSummary, Post, author=User),
-    "full": Shape.of(PostRead, Post, author=User),
-}
-FULL = SHAPES["full"]
+
+def _has(reaction: type[Like | Bookmark]) -> Exists:
+    """Whether there is one of the viewer's."""
+    return (
+        select(reaction.post_id)
+        .where(reaction.post_id == Post.id, reaction.user_id == bindparam("viewer_id"))
+        .correlate(Post)
+        .exists()
+    )
 
 
-def _visible(rows: Rows, viewer_id: UUID | None) -> Rows:
-    return rows.join(User, User.id == Post.author_id).where(
+def _shapes(**reactions: Exists) -> dict[PostFields, Shape]:
+    return {
+        "summary": Shape.of(PostSummary, Post, author=User, **reactions),
+        "full": Shape.of(PostRead, Post, author=User, **reactions),
+    }
+
+
+# As anybody sees a post; and as its viewer does, who is looked up in the two tables for each.
+SHAPES = _shapes()
+VIEWED = _shapes(liked=_has(Like), bookmarked=_has(Bookmark))
+
+
+def visible_to(viewer_id: UUID | None) -> ColumnElement[bool]:
+    """Posts that are published, or the viewer's own."""
+    return and_(
         Post.deleted_at.is_(None), or_(Post.status == "published", Post.author_id == viewer_id)
     )
 
 
-@read(FULL)
-def _post_by_id(rows: Rows, post_id: UUID, viewer_id: UUID | None) -> Rows:
-    return _visible(rows, viewer_id).where(Post.id == post_id)
+def _by_id(rows: Rows, post_id: UUID, viewer_id: UUID | None) -> Rows:
+    return rows.join(User, User.id == Post.author_id).where(
+        visible_to(viewer_id), Post.id == post_id
+    )
 
 
-@read(FULL)
-def _post_by_slug(rows: Rows, slug: str, viewer_id: UUID | None) -> Rows:
-    return _visible(rows, viewer_id).join(PostSlug).where(PostSlug.slug == slug)
+def _by_slug(rows: Rows, slug: str, viewer_id: UUID | None) -> Rows:
+    return (
+        rows.join(User, User.id == Post.author_id)
+        .join(PostSlug)
+        .where(visible_to(viewer_id), PostSlug.slug == slug)
+    )
 
 
-@read(FULL)
+_post_by_id, _post_by_slug = Read(SHAPES["full"], _by_id), Read(SHAPES["full"], _by_slug)
+_viewed_by_id, _viewed_by_slug = Read(VIEWED["full"], _by_id), Read(VIEWED["full"], _by_slug)
+
+
+@read(SHAPES["full"])
 def read_preview(rows: Rows, post_id: UUID) -> Rows:
     """The post, whoever asks: it was shown to them by its author."""
     return rows.join(User, User.id == Post.author_id).where(
@@ -68,12 +84,26 @@ def _own_by_slug(slug: str, author_id: UUID) -> Select[UUID]:
     return _kept.join(PostSlug).where(PostSlug.slug == slug, Post.author_id == author_id)
 
 
+def named(id_or_slug: str) -> ColumnElement[bool]:
+    """The post that has this id, or has or had this slug."""
+    if post_id := canonical_uuid(id_or_slug):
+        return Post.id == post_id
+    slug = slug_to_find(id_or_slug)
+    return Post.id.in_(select(PostSlug.post_id).where(PostSlug.slug == slug))
+
+
 async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own; also by a slug that it had before."""
     if post_id := canonical_uuid(id_or_slug):
-        return await _post_by_id.first(reads, post_id=post_id, viewer_id=viewer_id)
-    slug = slug_to_find(id_or_slug)
-    return await _post_by_slug.first(reads, slug=slug, viewer_id=viewer_id)
+        by_id = _viewed_by_id if viewer_id else _post_by_id
+        return await by_id.first(reads, post_id=post_id, viewer_id=viewer_id)
+    by_slug = _viewed_by_slug if viewer_id else _post_by_slug
+    return await by_slug.first(reads, slug=slug_to_find(id_or_slug), viewer_id=viewer_id)
+
+
+async def read_changed(work: Runner, post: Post) -> Document:
+    """The post as its author sees it, with what is flushed."""
+    return await _viewed_by_id.one(work, post_id=post.id, viewer_id=post.author_id)
 
 
 def is_name(id_or_slug: str, post: Document) -> bool:
@@ -96,72 +126,3 @@ async def own_post_id(reads: Pool, id_or_slug: str, author_id: UUID) -> UUID:
     if found is None:
         raise NotFoundError
     return found[0]
-
-
-def _filtered(
-    rows: Rows,
-    viewer_id: UUID | None = None,
-    author: str | None = None,
-    tags: list[str] | None = None,
-    published_after: datetime | None = None,
-    published_before: datetime | None = None,
-) -> Rows:
-    rows = rows.join(User, User.id == Post.author_id)
-    if viewer_id is not None:
-        rows = rows.where(Post.author_id == viewer_id)
-    if author is not None:
-        rows = rows.where(User.username == author)
-    if tags is not None:
-        rows = rows.where(Post.tags.contains(tags))
-    if published_after is not None:
-        rows = rows.where(Post.published_at > published_after)
-    if published_before is not None:
-        rows = rows.where(Post.published_at < published_before)
-    return rows
-
-
-# Literals, so that the partial indexes serve.
-def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
-    if status == "trash":
-        return [Post.deleted_at.is_not(None)]
-    kept: list[ColumnElement[bool]] = [Post.deleted_at.is_(None)]
-    return kept if status == "any" else [*kept, Post.status == literal_column(f"'{status}'")]
-
-
-@cache
-def _list(status: PostStatusFilter, fields: PostFields) -> Listing[...]:
-    return Listing(
-        SHAPES[fields],
-        Post.published_at if status == "published" else Post.created_at,
-        _filtered,
-        always=_in(status),
-        # A tag may be on few posts or on most, and the best plan is not the same.
-        replan={"tags"},
-    )
-
-
-async def list_posts(reads: Pool, which: PostFilter, viewer_id: UUID | None) -> Listed:
-    """A page of published posts, newest first; or of the viewer's with another status.
-
-    Raises:
-        InvalidInputError: the cursor is not one of ours.
-    """
-    return await _list(which.status, which.fields).page(
-        reads,
-        which,
-        viewer_id=None if which.status == "published" else viewer_id,
-        author=which.author,
-        tags=[which.tag] if which.tag else None,
-        published_after=which.published_after,
-        published_before=which.published_before,
-    )
-
-
-def page_length(rows: list[Document], limit: int) -> int:
-    """How many of the rows make a page: up to `limit`, but fewer when their text is long."""
-    characters = 0
-    for length, row in enumerate(rows[:limit]):
-        characters += len(row.get("body", "")) + len(row.get("body_html", ""))
-        if characters > MAX_PAGE_TEXT and length:
-            return length
-    return limit

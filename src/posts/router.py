@@ -11,9 +11,10 @@ from src.exceptions import NotFoundError
 from src.http.responses import IfMatchDep, created, moved, versioned
 from src.idempotency.keys import IdempotencyDep
 from src.pagination import page_response
-from src.posts.dependencies import PostEditor, PostKey, PostServiceDep, PostWriter
+from src.posts.dependencies import PostEditor, PostKey, PostServiceDep, PostWriter, reader_id
+from src.posts.lists import list_posts, page_length
 from src.posts.models import PostSlug
-from src.posts.reads import FULL, is_name, list_posts, page_length, read_post
+from src.posts.reads import VIEWED, is_name, read_post
 from src.posts.schemas import (
     MAX_POST_BYTES,
     PostCreate,
@@ -41,8 +42,8 @@ async def list_posts_(
 ) -> Response:
     """List published posts, newest first. Any other `status` lists your own."""
     if which.status != "published":
-        viewer = require(viewer, "posts:read")
-    listed = await list_posts(reads, which, viewer.user_id if viewer else None)
+        require(viewer, "posts:read")
+    listed = await list_posts(reads, which, reader_id(viewer))
     return page_response(request, which, listed, limit=page_length(listed.rows, which.limit))
 
 
@@ -66,7 +67,8 @@ async def create_post_(
         post = await PostService.create(
             transaction, clock.now(), writer.user_id, data, slug=slug, body_html=body_html
         )
-        return created(request, FULL.of_values(post, author=writer.user))
+        values = post | {"liked": False, "bookmarked": False}
+        return created(request, VIEWED["full"].of_values(values, author=writer.user))
 
     while True:
         try:
@@ -87,8 +89,7 @@ async def get_post(
     request: Request, post_id: PostKey, viewer: OptionalPrincipal, reads: ReadsDep
 ) -> Response:
     """Get a published post, or your own draft. The id names it as well as the slug."""
-    reader_id = viewer.user_id if viewer and "posts:read" in viewer.scopes else None
-    post = await read_post(reads, post_id, reader_id)
+    post = await read_post(reads, post_id, reader_id(viewer))
     if post is None:
         raise NotFoundError
     if not is_name(post_id, post):
@@ -107,7 +108,7 @@ async def update_post(
 ) -> Response:
     """Change your own post. `If-Match` guards against a change made meanwhile."""
     post = await posts.update(writer.user_id, post_id, changes, if_match)
-    return versioned(request, FULL.of_entity(post, author=writer.user))
+    return versioned(request, post)
 
 
 @router.delete("/{post_id}", status_code=204, response_class=Response)
@@ -132,7 +133,7 @@ async def publish_post(
     """Publish your own post now, whether it is a draft or scheduled."""
     now = PostUpdate(status="published")
     post = await posts.update(writer.user_id, post_id, now, if_match)
-    return versioned(request, FULL.of_entity(post, author=writer.user))
+    return versioned(request, post)
 
 
 @router.post("/{post_id}/unpublish", response_model=PostRead)
@@ -146,7 +147,7 @@ async def unpublish_post(
     """Make your own post a draft again, also one that is scheduled."""
     back = PostUpdate(status="draft")
     post = await posts.update(writer.user_id, post_id, back, if_match)
-    return versioned(request, FULL.of_entity(post, author=writer.user))
+    return versioned(request, post)
 
 
 @router.post("/{post_id}/restore", response_model=PostRead)
@@ -162,4 +163,4 @@ async def restore_post(
     It is as it was, published or not; if the time to publish it has passed meanwhile, a draft.
     """
     post = await posts.restore(writer.user_id, post_id, if_match)
-    return versioned(request, FULL.of_entity(post, author=writer.user))
+    return versioned(request, post)

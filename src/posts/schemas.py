@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 
 from src.pagination import PageQuery
 from src.posts.life import PostStatus
-from src.posts.tags import MAX_TAG_LENGTH, normalize_tag
+from src.posts.tags.rules import MAX_TAG_LENGTH, normalize_tag
 from src.schemas import Input, Output, Text, Timestamp, left_out
 from src.users.schemas import Username
 from src.validation.invalid_values import invalid
@@ -23,6 +23,7 @@ PostStatusFilter = TypeAliasType(
     "PostStatusFilter", Literal["published", "draft", "scheduled", "trash", "any"]
 )
 PostFields = TypeAliasType("PostFields", Literal["summary", "full"])
+PostSort = TypeAliasType("PostSort", Literal["newest", "oldest", "popular"])
 
 Title = Annotated[str, Text(200), Field(examples=["My first post"])]
 Slug = Annotated[
@@ -93,10 +94,22 @@ class PostUpdate(Input):
     publish_at: PublishAt = left_out()
 
 
-class PostFilter(PageQuery):
+class PostPage(PageQuery):
+    """Which page of a list of posts, and how much of each."""
+
+    fields: PostFields = "summary"
+
+    @model_validator(mode="after")
+    def _bound_full_texts(self) -> Self:
+        if self.fields == "full" and self.limit > MAX_FULL_TEXTS:
+            raise invalid("full_texts_too_many", max=MAX_FULL_TEXTS)
+        return self
+
+
+class PostFilter(PostPage):
     """Which posts to list: everybody's published ones, or with another `status` one's own.
 
-    `any` is all of one's own but the `trash`.
+    `any` is all of one's own but the `trash`. `popular`, by likes, are published ones only.
     """
 
     author: Username | None = None
@@ -104,12 +117,12 @@ class PostFilter(PageQuery):
     status: PostStatusFilter = "published"
     published_after: Timestamp | None = None
     published_before: Timestamp | None = None
-    fields: PostFields = "summary"
+    sort: PostSort = "newest"
 
     @model_validator(mode="after")
-    def _bound_full_texts(self) -> Self:
-        if self.fields == "full" and self.limit > MAX_FULL_TEXTS:
-            raise invalid("full_texts_too_many", max=MAX_FULL_TEXTS)
+    def _compare_published(self) -> Self:
+        if self.sort == "popular" and self.status != "published":
+            raise invalid("popular_unpublished")
         return self
 
 
@@ -123,7 +136,10 @@ class PostAuthor(Output):
 
 
 class PostSummary(Output):
-    """A post in a list. Covers are not there yet: `cover_url` is null."""
+    """A post in a list. Covers are not there yet: `cover_url` is null.
+
+    `liked` and `bookmarked` are about the caller, and false for a token without `posts:read`.
+    """
 
     id: UUID
     slug: Annotated[str, Field(examples=["my-first-post"])]

@@ -12,12 +12,13 @@ from src.http.responses import IfMatch
 from src.ids import uuid7
 from src.posts.life import PostStatus, State
 from src.posts.models import Post, PostRevision, PostSlug
+from src.posts.reads import named, read_changed
 from src.posts.schemas import PostCreate, PostUpdate
 from src.posts.slugs.registry import take_slug
-from src.posts.slugs.rules import has_stem, slug_stem, slug_to_find
+from src.posts.slugs.rules import has_stem, slug_stem
 from src.posts.tasks import publish_later
 from src.posts.text.rendering import render
-from src.schemas import canonical_uuid
+from src.sql.shapes import Document
 from src.sql.statements import NewRow, Runner, Statement
 from src.users.models import User
 
@@ -82,7 +83,7 @@ class PostService(Service):
 
     async def update(
         self, author_id: UUID, id_or_slug: str, changes: PostUpdate, if_match: IfMatch
-    ) -> Post:
+    ) -> Document:
         """Apply the given fields to the author's post; absent ones stay as they are.
 
         Raises:
@@ -120,7 +121,7 @@ class PostService(Service):
         if self._session.is_modified(post):
             post.updated_at = now
             await self._session.flush()
-        return post
+        return await read_changed(self._session, post)
 
     async def delete(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> None:
         """Put the author's post into the trash: nobody sees it any more.
@@ -134,7 +135,7 @@ class PostService(Service):
         post.deleted_at = post.updated_at = self._clock.now()
         await self._session.flush()
 
-    async def restore(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Post:
+    async def restore(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Document:
         """Take the author's post out of the trash, as it was.
 
         Where the time to publish it has passed meanwhile, it is a draft.
@@ -151,7 +152,7 @@ class PostService(Service):
             if post.publish_at and post.publish_at <= now:
                 post.status, post.publish_at = "draft", None
             await self._session.flush()
-        return post
+        return await read_changed(self._session, post)
 
     async def _move(self, post: Post, status: PostStatus, publish_at: datetime | None) -> None:
         """To the state that was asked for."""
@@ -184,15 +185,7 @@ class PostService(Service):
     async def _own_for_update(
         self, author_id: UUID, id_or_slug: str, if_match: IfMatch, *, trash: bool = False
     ) -> Post:
-        post_id = canonical_uuid(id_or_slug)
-        named = (
-            Post.id == post_id
-            if post_id
-            else Post.id.in_(
-                select(PostSlug.post_id).where(PostSlug.slug == slug_to_find(id_or_slug))
-            )
-        )
-        mine = [named, Post.author_id == author_id]
+        mine = [named(id_or_slug), Post.author_id == author_id]
         post = await self._session.locked(
             Post, *mine, *([] if trash else [Post.deleted_at.is_(None)])
         )

@@ -26,6 +26,7 @@ COMPILED_LIMITS = (DEFAULT_LIMIT + 1, MAX_LIMIT + 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ID_LENGTH = 16
+_BEYOND = 2**31  # of PostgreSQL's integers
 
 # What a list can be in the order of, and its values.
 KeyColumn: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -46,16 +47,18 @@ class Listed:
     """Rows of a list, at least one more than asked for if there are more."""
 
     def __init__(
-        self, shape: Shape, records: Sequence[asyncpg.Record], key: tuple[int, int]
+        self,
+        shape: Shape,
+        records: Sequence[asyncpg.Record],
+        cursor_of: Callable[[asyncpg.Record], str],
     ) -> None:
         self.rows: list[Document] = list(map(shape.of_row, records))
         self._records = records
-        self._key = key
+        self._cursor_of = cursor_of
 
     def cursor(self, index: int) -> str:
         """The cursor of the page that follows the row of this index."""
-        by, tie = self._key
-        return encode_cursor(self._records[index][by], self._records[index][tie])
+        return self._cursor_of(self._records[index])
 
 
 class Listing(Generic[P]):
@@ -64,8 +67,9 @@ class Listing(Generic[P]):
     It is in the order of `by`, highest and newest first if `descending`, and where that is the same
     of `tie`, the id of what is listed. It is written as the function that narrows its rows: a
     parameter without a default is always given; one whose default is None is a filter, and None
-    where it is not in use. Each set of filters is compiled once. `always` holds for every row; the
-    filters named by `replan` may hold for a few rows or for most.
+    where it is not in use. Each set of filters is compiled once. `always` holds for every row; what
+    it and the shape have as parameters is always given, too. The filters named by `replan` may hold
+    for a few rows or for most.
 
     Raises:
         TypeError: a parameter is not in the statement.
@@ -89,14 +93,15 @@ class Listing(Generic[P]):
         columns = [*shape.columns]
         self._key_indexes = _index(columns, self._key[0]), _index(columns, self._key[1])
         self._narrow = partial(narrow, select(*columns).where(*always))
-        parameters = inspect.signature(self._narrow).parameters.values()
-        self._always = {one.name for one in parameters if one.default is inspect.Parameter.empty}
-        self._filters = {one.name for one in parameters} - self._always
+        parameters = inspect.signature(self._narrow).parameters
+        self._names = parameters.keys()
         self._replan = frozenset(replan)
         self._compiled: dict[tuple[frozenset[str], int], Compiled] = {}
-        every = self._compile(frozenset({*self._always, *self._filters, "at", "id"}), 1)
-        if unused := {*self._always, *self._filters, *replan} - every.names:
+        every = self._compile(frozenset({*self._names, "at", "id"}), 1)
+        if unused := {*self._names, *replan} - every.names:
             raise TypeError(f"not in the statement: {unused}")
+        filters = {one.name for one in parameters.values() if one.default is None}
+        self._always = every.names - filters - {"at", "id"}
 
     async def page(self, runner: Runner, which: Page, *args: P.args, **kwargs: P.kwargs) -> Listed:
         """The rows of a page, or the newest without a cursor; and more if there are more.
@@ -117,10 +122,14 @@ class Listing(Generic[P]):
         statement = self._compiled.get(key)
         if statement is None:
             statement = self._compiled[key] = self._compile(*key)
-        return Listed(self._shape, await statement.run(runner, given), self._key_indexes)
+        return Listed(self._shape, await statement.run(runner, given), self._cursor_of)
+
+    def _cursor_of(self, record: asyncpg.Record) -> str:
+        by, tie = self._key_indexes
+        return encode_cursor(record[by], record[tie])
 
     def _compile(self, given: frozenset[str], limit: int) -> Compiled:
-        rows: Any = written(self._narrow, given - {"at", "id"})
+        rows: Any = written(self._narrow, given & self._names)
         if "at" in given:
             key, last = tuple_(*self._key), tuple_(bindparam("at"), bindparam("id"))
             rows = rows.where(key < last if self._descending else key > last)
@@ -173,8 +182,8 @@ def decode_cursor(cursor: str, kind: type[Key] = datetime) -> tuple[Key, UUID]:
         [key] = struct.unpack(">d" if kind is float else ">q", packed[:-_ID_LENGTH])
         if kind is datetime:
             key = _EPOCH + key * _MICROSECOND
-        elif not math.isfinite(key):
-            raise ValueError("no number")
+        elif not (math.isfinite(key) if kind is float else -_BEYOND <= key < _BEYOND):
+            raise ValueError("not a number of PostgreSQL")
         return key, UUID(bytes=packed[-_ID_LENGTH:])
     except (binascii.Error, struct.error, OverflowError, ValueError):
         raise InvalidInputError.at("query", "cursor", type="cursor_invalid") from None

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from src.posts.models import Post, PostSlug
 from src.posts.slugs.rules import slug_stem
-from src.posts.tags import normalize_tag
+from src.posts.tags.rules import normalize_tag
 from tests.posts.support import POSTS, change, write
 from tests.support import Account, problem_of
 

@@ -56,7 +56,7 @@ async def test_the_answer_says_where_it_is(client: httpx.AsyncClient, ann: Accou
     post = {"title": "A post", "body": "x", "status": "published"}
     created = await client.post(POSTS, json=post, headers=ann.headers)
     assert created.status_code == 201
-    found = await client.get(created.headers["location"])
+    found = await client.get(created.headers["location"], headers=ann.headers)
     assert found.content == created.content
 
 

@@ -1,7 +1,7 @@
 // The same answers the way Fastify applications give them: a JSON schema for what comes in and what
 // goes out, @fastify/jwt, a pool of node-postgres with named statements. The tables are Plaza's.
 
-import { createPublicKey, randomBytes } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 import jwt from '@fastify/jwt'
@@ -25,7 +25,7 @@ const db = new pg.Pool({ connectionString: DATABASE_URL, max: 10, options: '-c T
 const AUTHOR = 'u.id AS author_id, u.username, u.display_name'
 const SUMMARY = `
   p.id, p.slug, p.title, p.summary, p.status, p.tags, p.version, p.created_at, p.updated_at,
-  p.published_at
+  p.published_at, p.publish_at, p.likes_count, p.comments_count
 `
 const LIST_POSTS = {
   name: 'list-posts',
@@ -57,12 +57,17 @@ const READ_CALLER = {
 const CREATE_POST = {
   name: 'create-post',
   text: `
-    INSERT INTO posts AS p (
-      id, author_id, slug, title, summary, body, body_html, status, tags, version, created_at,
-      updated_at
+    WITH p AS (
+      INSERT INTO posts (
+        id, author_id, slug, title, summary, body, body_html, status, tags, version, created_at,
+        updated_at
+      )
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, now(), now())
+      RETURNING *
+    ), taken AS (
+      INSERT INTO post_slugs (slug, post_id, taken_at) SELECT slug, id, created_at FROM p
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, now(), now())
-    RETURNING ${SUMMARY}, p.body, p.body_html
+    SELECT ${SUMMARY}, p.body, p.body_html FROM p
   `,
 }
 
@@ -89,9 +94,10 @@ const summary = {
     created_at: text,
     updated_at: text,
     published_at: textOrNull,
-    cover_url: textOrNull,
+    publish_at: textOrNull,
     likes_count: integer,
     comments_count: integer,
+    cover_url: textOrNull,
     liked: boolean,
     bookmarked: boolean,
   },
@@ -158,8 +164,6 @@ function shown({ author_id, username, display_name, ...row }) {
     ...row,
     author: { id: author_id, username, display_name, avatar_url: null },
     cover_url: null,
-    likes_count: 0,
-    comments_count: 0,
     liked: false,
     bookmarked: false,
   }
@@ -176,7 +180,7 @@ function cursor({ published_at, id }) {
 
 function slug(title) {
   const stem = title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').slice(0, 80)
-  return `${stem.replaceAll(/^-+|-+$/g, '') || 'post'}-${randomBytes(4).toString('hex')}`
+  return stem.replaceAll(/^-+|-+$/g, '') || 'post'
 }
 
 const app = Fastify()

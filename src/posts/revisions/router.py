@@ -8,7 +8,7 @@ from src.dependencies import ReadsDep
 from src.http.responses import DocumentResponse, IfMatchDep, versioned
 from src.pagination import PageDep, page_response
 from src.posts.dependencies import PostEditor, PostKey, PostReader, PostServiceDep
-from src.posts.reads import FULL, own_post_id
+from src.posts.reads import own_post_id
 from src.posts.revisions.reads import revision, revisions
 from src.posts.revisions.schemas import RevisionRead, RevisionSummary
 from src.posts.schemas import PostRead, PostUpdate
@@ -55,4 +55,4 @@ async def restore_revision(
     # As it was taken then: rules may have changed since.
     changes = PostUpdate.model_construct(**again)
     post = await posts.update(writer.user_id, post_id, changes, if_match)
-    return versioned(request, FULL.of_entity(post, author=writer.user))
+    return versioned(request, post)
