@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "sealed_answers"
-down_revision = "post_search"
+down_revision = "reactions"
 branch_labels = None
 depends_on = None
 

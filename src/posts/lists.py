@@ -1,7 +1,8 @@
 """The lists of posts."""
 
 from datetime import datetime
-from functools import cache
+from functools import cache, partial, wraps
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, literal_column
@@ -15,9 +16,11 @@ from src.posts.schemas import (
     PostSort,
     PostStatusFilter,
 )
+from src.posts.search.highlights import safe_highlight
+from src.posts.search.reads import FOUND, HIGHLIGHT, RANK, RANKED_ID, ranked
 from src.sql.listing import Listed, Listing
 from src.sql.pool import Pool
-from src.sql.shapes import Document
+from src.sql.shapes import Document, Shape
 from src.sql.statements import Rows
 from src.users.models import User
 
@@ -41,6 +44,11 @@ def _filtered(
     return rows
 
 
+@wraps(_filtered)
+def _ranked(rows: Rows, **filters: Any) -> Rows:
+    return ranked(rows, partial(_filtered, **filters))
+
+
 def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
     """Literals, so that the partial indexes serve; what is not published is the viewer's own."""
     if status == "published":
@@ -54,36 +62,55 @@ def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
 
 @cache
 def _list(
-    status: PostStatusFilter, sort: PostSort, fields: PostFields, *, viewed: bool
+    status: PostStatusFilter, sort: PostSort, fields: PostFields, *, viewed: bool, searched: bool
 ) -> Listing[...]:
+    shape, always, replan = (VIEWED if viewed else SHAPES)[fields], _in(status), {"tags"}
+    if searched:
+        shape = Shape({**shape.fields, "highlight": HIGHLIGHT})
+        always, replan = [*always, FOUND], {"tags", "q"}
+    if sort == "relevance":
+        return Listing(shape, RANK, _ranked, tie=RANKED_ID, replan=replan)
     written_at = Post.published_at if status == "published" else Post.created_at
     return Listing(
-        (VIEWED if viewed else SHAPES)[fields],
+        shape,
         Post.likes_count if sort == "popular" else written_at,
         _filtered,
         descending=sort != "oldest",
-        always=_in(status),
-        # A tag may be on few posts or on most, and the best plan is not the same.
-        replan={"tags"},
+        always=always,
+        # A tag or a word may be on few posts or on most, and the best plan is not the same.
+        replan=replan,
     )
 
 
 async def list_posts(reads: Pool, which: PostFilter, viewer_id: UUID | None) -> Listed:
     """A page of published posts as the viewer sees them, or of their own with another status.
 
+    Those that were searched for have a `highlight`.
+
     Raises:
         InvalidInputError: the cursor is not one of ours.
     """
-    listing = _list(which.status, which.sort, which.fields, viewed=viewer_id is not None)
-    return await listing.page(
+    listing = _list(
+        which.status,
+        which.order,
+        which.fields,
+        viewed=viewer_id is not None,
+        searched=which.q is not None,
+    )
+    listed = await listing.page(
         reads,
         which,
         viewer_id=viewer_id,
+        q=which.q,
         author=which.author,
         tags=[which.tag] if which.tag else None,
         published_after=which.published_after,
         published_before=which.published_before,
     )
+    if which.q is not None:
+        for post in listed.rows:
+            post["highlight"] = safe_highlight(post["highlight"])
+    return listed
 
 
 def page_length(rows: list[Document], limit: int) -> int:

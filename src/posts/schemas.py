@@ -23,7 +23,7 @@ PostStatusFilter = TypeAliasType(
     "PostStatusFilter", Literal["published", "draft", "scheduled", "trash", "any"]
 )
 PostFields = TypeAliasType("PostFields", Literal["summary", "full"])
-PostSort = TypeAliasType("PostSort", Literal["newest", "oldest", "popular"])
+PostSort = TypeAliasType("PostSort", Literal["newest", "oldest", "popular", "relevance"])
 
 Title = Annotated[str, Text(200), Field(examples=["My first post"])]
 Slug = Annotated[
@@ -39,6 +39,17 @@ PublishAt = Annotated[
 ]
 Summary = Annotated[str, Text(500, lines=True, empty=True), Field(examples=["A few words"])]
 Body = Annotated[str, Text(100_000, lines=True), Field(examples=["Some *Markdown*."])]
+
+
+Words = Annotated[
+    str,
+    Text(200),
+    Field(
+        description="Words of title, summary, tags or text, in English and Russian: all of them;"
+        ' `"as they stand"`, one `or` the other, `-without`',
+        examples=["wooden boats"],
+    ),
+]
 
 
 def _tag(raw: str) -> str:
@@ -109,7 +120,8 @@ class PostPage(PageQuery):
 class PostFilter(PostPage):
     """Which posts to list: everybody's published ones, or with another `status` one's own.
 
-    `any` is all of one's own but the `trash`. `popular`, by likes, are published ones only.
+    `any` is all of one's own but the `trash`. By likes, as `popular`, and by words come published
+    ones only; by relevance, where no other order is asked for, the newest thousand with the words.
     """
 
     author: Username | None = None
@@ -117,12 +129,22 @@ class PostFilter(PostPage):
     status: PostStatusFilter = "published"
     published_after: Timestamp | None = None
     published_before: Timestamp | None = None
-    sort: PostSort = "newest"
+    q: Words | None = None
+    sort: Annotated[
+        PostSort | None, Field(description="`newest`, or with `q` by `relevance`, if left out")
+    ] = None
+
+    @property
+    def order(self) -> PostSort:
+        """The order of the list."""
+        return self.sort or ("newest" if self.q is None else "relevance")
 
     @model_validator(mode="after")
-    def _compare_published(self) -> Self:
-        if self.sort == "popular" and self.status != "published":
-            raise invalid("popular_unpublished")
+    def _know_all(self) -> Self:
+        if self.status != "published" and (self.q is not None or self.sort == "popular"):
+            raise invalid("unpublished_unknown")
+        if self.sort == "relevance" and self.q is None:
+            raise invalid("relevance_without_words")
         return self
 
 
@@ -170,13 +192,22 @@ class PostRead(PostSummary):
 
 
 def _text_may_be_missing(schema: dict[str, Any]) -> None:
-    schema["required"] = [name for name in schema["required"] if name not in {"body", "body_html"}]
+    schema["required"] = [
+        name for name in schema["required"] if name not in {"body", "body_html", "highlight"}
+    ]
 
 
 class PostListItem(PostSummary):
-    """With `fields=full`, also the text."""
+    """With `fields=full`, also the text; with `q`, where the words are in it."""
 
     model_config = ConfigDict(json_schema_extra=_text_may_be_missing)
 
     body: str = left_out()
     body_html: str = left_out()
+    highlight: Annotated[
+        str,
+        Field(
+            description="Parts of the text as safe HTML, with `<mark>` around the words",
+            examples=["About <mark>boats</mark> and rivers"],
+        ),
+    ] = left_out()

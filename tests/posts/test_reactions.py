@@ -339,7 +339,7 @@ class TestSort:
         for status in ("draft", "any", "trash", "scheduled"):
             answer = await client.get(f"{POSTS}?sort=popular&status={status}", headers=ann.headers)
             [error] = problem_of(answer, 422, "validation_error")["errors"]
-            assert error["type"] == "popular_unpublished"
+            assert error["type"] == "unpublished_unknown"
         problem_of(await client.get(f"{POSTS}?sort=best"), 422, "validation_error")
 
     async def test_a_cursor_of_another_order_does_no_harm(self, client: httpx.AsyncClient) -> None:

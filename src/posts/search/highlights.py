@@ -9,7 +9,7 @@ START, END = "\x02", "\x03"
 def safe_highlight(fragment: str) -> str:
     """The HTML of what PostgreSQL has cut out of a post's: text, and `<mark>` around the words.
 
-    It takes tags out as it understands them, so nothing here relies on that.
+    It puts a blank where it sees a tag, but nothing here relies on that.
     """
-    text = escape(unescape(fragment), quote=True)
+    text = escape(" ".join(unescape(fragment).split()), quote=True)
     return text.replace(START, "<mark>").replace(END, "</mark>")

@@ -1,0 +1,65 @@
+"""Searching published posts: which are found, how well they fit, and where."""
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+)
+
+from src.posts.models import Post
+from src.posts.search.highlights import END, START
+from src.posts.search.models import PostSearch
+from src.sql.statements import Rows
+from src.users.models import User
+
+MAX_RANKED = 1000  # by relevance come the newest of so many
+HIGHLIGHTED = 10_000  # characters of a text that are looked through for the words
+# Words of Russian and English alike: those in Latin letters get an English stem.
+_LANGUAGE: ColumnElement[str] = literal_column("'russian'::regconfig")
+# No text is an error in it: "words in quotes", or, and -without.
+_QUERY = func.websearch_to_tsquery(_LANGUAGE, bindparam("q", type_=Text))
+_OPTIONS = (
+    f"StartSel={START}, StopSel={END}, MaxFragments=2, MinWords=10, MaxWords=25,"
+    ' ShortWord=0, FragmentDelimiter=" … "'
+)
+
+_found = [
+    PostSearch.document.op("@@")(_QUERY),
+    # What only leaves words out would go through all posts.
+    func.querytree(_QUERY) != "",
+    func.querytree(_QUERY) != "T",
+]
+FOUND: ColumnElement[bool] = Post.id.in_(select(PostSearch.post_id).where(*_found))
+HIGHLIGHT = func.ts_headline(_LANGUAGE, func.left(Post.body_html, HIGHLIGHTED), _QUERY, _OPTIONS)
+RANK: ColumnElement[float] = column("rank", Double)
+RANKED_ID = column("ranked_id", Uuid)
+
+
+def ranked(rows: Rows, narrow: Callable[[Rows], Rows]) -> Rows:
+    """The posts that `narrow` leaves of those found, with `RANK` and `RANKED_ID`.
+
+    The rank of a post is its own: others that are found do not change it.
+    """
+    rank = cast(func.ts_rank(PostSearch.document, _QUERY, 1), Double)
+    found = (
+        select(PostSearch.post_id.label("ranked_id"), rank.label("rank"))
+        .join(Post, Post.id == PostSearch.post_id)
+        .where(*_found)
+        .order_by(PostSearch.published_at.desc(), PostSearch.post_id.desc())
+        .limit(literal_column(str(MAX_RANKED)))
+    )
+    newest = narrow(found).subquery("found")
+    return (
+        rows.select_from(newest)
+        .join(Post, Post.id == newest.c.ranked_id)
+        .join(User, User.id == Post.author_id)
+    )
