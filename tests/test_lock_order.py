@@ -76,6 +76,43 @@ async def test_an_account_that_is_deleted_while_it_publishes(
         assert answers[10].status_code == 204
 
 
+async def test_accounts_that_are_deleted_while_they_like_each_others_posts(
+    client: httpx.AsyncClient, accounts: Accounts
+) -> None:
+    for turn in range(4):
+        people = [await accounts.sign_in(f"{name}-{turn}") for name in ("ann", "bob", "eve")]
+        sends = [partial(send_json, client, one) for one in people]
+        post = {"title": "Herons", "body": "In the shallows", "status": "published"}
+        posts = []
+        for number in range(6):
+            tags = ["a", "b", "c"] if number % 2 else ["c", "b", "a"]
+            written = await sends[number % 3]("POST", POSTS, **post, tags=tags)
+            posts.append(f"{POSTS}/{written.json()['id']}")
+        for send in sends:
+            for path in posts:
+                await send("PUT", f"{path}/like")
+        answers = await asyncio.gather(
+            *(
+                send(method, f"{path}/like")
+                for send in sends
+                for path in posts
+                for method in ("DELETE", "PUT")
+            ),
+            *(send("PATCH", path, tags=["d", "b"]) for send in sends for path in posts),
+            *(send("DELETE", ME, current_password=PASSWORD) for send in sends),
+            *(
+                send(method, f"{path}/{what}")
+                for send in sends
+                for path in posts
+                for method in ("PUT", "DELETE")
+                for what in ("like", "bookmark")
+            ),
+            *(send("DELETE", path) for send in sends for path in posts),
+        )
+        assert_no_deadlock(answers)
+        assert {answer.status_code for answer in answers} <= {200, 204, 401, 404, 409}
+
+
 class TestUnconfirmed:
     """Accounts may be used before their addresses are confirmed."""
 

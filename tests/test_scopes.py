@@ -176,6 +176,21 @@ CALLS: dict[str, list[Call]] = {
     "POST /api/v1/posts/{post_id}/revisions/{number}/restore": [
         needs(*POSTS_OWN, url=f"{POSTS}/{{draft_id}}/revisions/1/restore"),
     ],
+    "PUT /api/v1/posts/{post_id}/like": [
+        needs("posts:write", url=f"{POSTS}/{{news_id}}/like", status=204),
+        needs("posts:write", url=f"{POSTS}/{NOBODYS}/like", status=404),
+    ],
+    "DELETE /api/v1/posts/{post_id}/like": [
+        needs("posts:write", url=f"{POSTS}/{{news_id}}/like", status=204),
+    ],
+    "PUT /api/v1/posts/{post_id}/bookmark": [
+        needs("posts:write", url=f"{POSTS}/{{draft_id}}/bookmark", status=204),
+    ],
+    "DELETE /api/v1/posts/{post_id}/bookmark": [
+        needs("posts:write", url=f"{POSTS}/{{news_id}}/bookmark", status=204),
+    ],
+    "GET /api/v1/users/me/bookmarks": [needs("posts:read", url=f"{ME}/bookmarks?fields=full")],
+    "GET /api/v1/tags": [public()],
     "DELETE /api/v1/posts/{post_id}": [
         needs("posts:write", url=f"{POSTS}/{{trash_id}}", status=204),
     ],
@@ -247,6 +262,8 @@ GUARDED: dict[str, list[set[str]]] = {
     "198.51.100.77": [{"profile:read"}],  # of a session
     "The secret title": [{"posts:read"}],
     "a-secret-text": [{"posts:read"}],
+    '"liked":true': [{"posts:read"}],
+    '"bookmarked":true': [{"posts:read"}],
     "key-of-ann": [set(OWN_READS)],
     "entry-about-ann": [{"audit:read"}, set(OWN_READS)],
     "entry-about-bob": [{"audit:read"}],
@@ -271,6 +288,9 @@ async def world(app: FastAPI, client: httpx.AsyncClient, accounts: Accounts) -> 
     post = {"title": "The secret title", "body": "a-secret-text"}
     draft = (await client.post(POSTS, json=post, headers=keyed)).json()
     news = await write(client, ann, status="published")
+    for liked in (draft, news):
+        await client.put(f"{POSTS}/{liked['id']}/like", headers=ann.headers)
+        await client.put(f"{POSTS}/{liked['id']}/bookmark", headers=ann.headers)
     token = await made(client, ann, name="name-of-a-token")
     now = app.state.clock.now()
     later = now + timedelta(days=1)

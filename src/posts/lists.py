@@ -5,7 +5,7 @@ from functools import cache, partial, wraps
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, literal_column
+from sqlalchemy import ColumnElement, bindparam, literal_column, select
 
 from src.posts.models import Post
 from src.posts.reads import SHAPES, VIEWED
@@ -33,8 +33,9 @@ def _filtered(
     published_before: datetime | None = None,
 ) -> Rows:
     rows = rows.join(User, User.id == Post.author_id)
-    if author is not None:
-        rows = rows.where(User.username == author)
+    if author is not None:  # not in the join, where no index would have the order of the list
+        named = select(User.id).where(User.username == author).correlate(None)
+        rows = rows.where(Post.author_id == named.scalar_subquery())
     if tags is not None:
         rows = rows.where(Post.tags.contains(tags))
     if published_after is not None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, literal_column, or_, select
 
 from src.exceptions import NotFoundError
 from src.posts.models import Post, PostSlug
@@ -16,17 +16,19 @@ from src.sql.statements import Query, Read, Rows, Runner, read
 from src.users.models import User
 
 
-def _has(reaction: type[Like | Bookmark]) -> Exists:
-    """Whether there is one of the viewer's."""
+def _has(reaction: type[Like | Bookmark]) -> ColumnElement[bool]:
+    """Whether there is one of the viewer's: for EXISTS, PostgreSQL may read all that they have."""
     return (
-        select(reaction.post_id)
+        select(literal_column("1"))
+        .select_from(reaction)
         .where(reaction.post_id == Post.id, reaction.user_id == bindparam("viewer_id"))
         .correlate(Post)
-        .exists()
+        .scalar_subquery()
+        .is_not(None)
     )
 
 
-def _shapes(**reactions: Exists) -> dict[PostFields, Shape]:
+def _shapes(**reactions: ColumnElement[bool]) -> dict[PostFields, Shape]:
     return {
         "summary": Shape.of(PostSummary, Post, author=User, **reactions),
         "full": Shape.of(PostRead, Post, author=User, **reactions),
