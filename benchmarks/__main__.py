@@ -15,6 +15,7 @@ from benchmarks.answers import WrongAnswerError, compare_answers
 from benchmarks.authentication import measure_authentication
 from benchmarks.database import run_database
 from benchmarks.generator import load_generator
+from benchmarks.lists import grow, measure_lists
 from benchmarks.logins import measure_costs, measure_logins
 from benchmarks.measure import Pace, measure
 from benchmarks.memory import REQUESTS, measure_memory
@@ -23,8 +24,9 @@ from benchmarks.servers import PLAZA, SERVERS, running
 from benchmarks.timing import TRIES, UNLIMITED, compare_times
 from benchmarks.workloads import WORKLOADS
 
-LOGINS, AUTHENTICATION = "W5", "AUTH"
-NAMES = [*(workload.name for workload in WORKLOADS), LOGINS, AUTHENTICATION]
+LOGINS, AUTHENTICATION, LISTS = "W5", "AUTH", "LISTS"
+NAMES = [*(workload.name for workload in WORKLOADS), LOGINS, AUTHENTICATION, LISTS]
+TIMES_AS_MANY = 10  # posts, to see whether what lists cost grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,18 @@ async def benchmark(names: Sequence[str], effort: Effort, *, peers: bool) -> Non
     servers = await _servers(peers=peers)
     async with run_database() as url:
         goals = []
-        if served := set(names).difference([AUTHENTICATION]):
+        if served := set(names).difference([AUTHENTICATION, LISTS]):
             goals += await _measure_servers(url, servers, served, effort)
         if AUTHENTICATION in names:
             _progress("AUTH what it costs a request to know its caller")
             authentication = await measure_authentication(url, effort.authentication)
             goals += report.authentication_goals(authentication)
             print(report.authentication_table(authentication), end="\n\n")
+        if LISTS in names:
+            _progress("LISTS what lists of posts cost PostgreSQL")
+            costs = await measure_lists(url)
+            goals += report.list_goals(costs)
+            print(report.list_table(costs), end="\n\n")
     print(report.goal_table(goals))
 
 
@@ -110,6 +117,17 @@ async def memory_benchmark() -> None:
     print(report.goal_table(report.memory_goals(sizes)))
 
 
+async def growth_benchmark() -> None:
+    """Compare what lists cost with what they cost with ten times as many posts."""
+    async with run_database() as url:
+        before = await measure_lists(url)
+        _progress(f"Filling in {TIMES_AS_MANY} times as many posts")
+        await grow(url, TIMES_AS_MANY)
+        after = await measure_lists(url)
+    print(report.list_table(before, after), end="\n\n")
+    print(report.goal_table(report.growth_goals(before, after)))
+
+
 async def timing_benchmark(tries: int) -> None:
     """Compare the times of answers that must not tell what they keep to themselves."""
     async with run_database() as url, running([PLAZA], url, UNLIMITED) as [plaza]:
@@ -156,6 +174,11 @@ def main() -> None:
         "--memory", action="store_true", help="the memory after a million requests, nothing else"
     )
     parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="whether what lists of posts cost grows with their number, nothing else",
+    )
+    parser.add_argument(
         "--timing",
         action="store_true",
         help="whether the time of an answer tells who has an account, nothing else",
@@ -171,6 +194,8 @@ def main() -> None:
         work = answers_benchmark(peers=arguments.peers)
     elif arguments.memory:
         work = memory_benchmark()
+    elif arguments.growth:
+        work = growth_benchmark()
     elif arguments.timing:
         work = timing_benchmark(effort.tries)
     elif arguments.costs:

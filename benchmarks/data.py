@@ -80,6 +80,13 @@ async def fill(connection: asyncpg.Connection) -> None:
     await _copy(connection, "sessions", _sessions())
     await _copy(connection, "posts", _posts(source, authors))
     await connection.execute("INSERT INTO post_slugs SELECT slug, id, created_at FROM posts")
+    await connection.execute("""
+        INSERT INTO post_search
+        SELECT id, published_at, post_document(title, summary, tags, body) FROM posts
+    """)
+    await connection.execute("""
+        INSERT INTO tags SELECT tag, count(*) FROM posts, unnest(tags) AS tag GROUP BY tag
+    """)
     await connection.execute("ALTER TABLE posts ENABLE TRIGGER USER")
     await connection.execute("VACUUM ANALYZE")
 

@@ -4,8 +4,6 @@ Raw ASGI, asyncpg, one prepared statement a request, JSON built by PostgreSQL. N
 there is no routing, no middleware and no error handling.
 """
 
-# ruff: noqa: S608 - every part of the statements is written here
-
 import asyncio
 import gc
 from collections.abc import AsyncIterator

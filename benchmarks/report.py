@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.authentication import Authentication
+from benchmarks.lists import FAR_PAGE, ListCost
 from benchmarks.logins import CLIENTS, CROWD, LoginResult
 from benchmarks.measure import Result
 from benchmarks.servers import FLOOR, IDIOMATIC, PLAZA, SERVERS
@@ -17,6 +18,9 @@ AUTHENTICATION_CPU = 150
 TIMES_RATIO = 1.1
 MEGABYTES = 150
 GROWTH = 1.05
+SEARCH_MILLISECONDS = 15
+PAGES_RATIO = 1.2
+GROWTH_RATIO = 1.3
 NOISE = 0.1
 
 
@@ -150,6 +154,52 @@ def memory_table(sizes: Sequence[tuple[int, float]]) -> str:
     """The server's memory as the requests went by."""
     rows = [[f"{requests:,}", f"{megabytes:.1f}"] for requests, megabytes in sizes]
     return _table(["requests", "resident MB"], rows)
+
+
+def list_table(costs: Sequence[ListCost], after: Sequence[ListCost] = ()) -> str:
+    """What each list costs, and where there are ten times as many posts."""
+    rows = [[f"LISTS {cost.title}", f"{cost.milliseconds:.2f}"] for cost in costs]
+    for row, cost in zip(rows, after, strict=False):
+        row += [f"{cost.milliseconds:.2f}", f"{cost.milliseconds / float(row[1]):.2f}"]
+    more = ["ms with ten times as many posts", "ratio"] if after else []
+    return _table(["", "ms", *more], rows)
+
+
+def list_goals(costs: Sequence[ListCost]) -> list[Goal]:
+    """Searching is quick, and a page far behind costs what the first does."""
+    by_title = {cost.title: cost.milliseconds for cost in costs}
+    search = by_title["with a common word"]
+    pages = by_title[f"newest, page {FAR_PAGE}"] / by_title["newest"]
+    return [
+        Goal(
+            "LISTS a common word in 100,000 posts",
+            "ms of PostgreSQL",
+            f"≤ {SEARCH_MILLISECONDS}",
+            f"{search:.1f}",
+            search <= SEARCH_MILLISECONDS,
+        ),
+        Goal(
+            f"LISTS page {FAR_PAGE}",
+            "cost / page 1",
+            f"≤ {PAGES_RATIO:g}",
+            f"{pages:.2f}",
+            pages <= PAGES_RATIO,
+        ),
+    ]
+
+
+def growth_goals(before: Sequence[ListCost], after: Sequence[ListCost]) -> list[Goal]:
+    """No list costs more when there are ten times as many posts."""
+    return [
+        Goal(
+            f"LISTS {few.title}",
+            "cost of ten times as many posts",
+            f"≤ {GROWTH_RATIO:g}",
+            f"{many.milliseconds / few.milliseconds:.2f}",
+            many.milliseconds / few.milliseconds <= GROWTH_RATIO,
+        )
+        for few, many in zip(before, after, strict=True)
+    ]
 
 
 def goal_table(goals: Sequence[Goal]) -> str:

@@ -1,8 +1,7 @@
 """The lists of posts."""
 
 from datetime import datetime
-from functools import cache, partial, wraps
-from typing import Any
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, literal_column, select
@@ -45,9 +44,16 @@ def _filtered(
     return rows
 
 
-@wraps(_filtered)
-def _ranked(rows: Rows, **filters: Any) -> Rows:
-    return ranked(rows, partial(_filtered, **filters))
+def _ranked(
+    rows: Rows,
+    author: str | None = None,
+    tags: list[str] | None = None,
+    published_after: datetime | None = None,
+    published_before: datetime | None = None,
+) -> Rows:
+    some = author is not None or tags is not None
+    among = _filtered(select(Post.id), author, tags) if some else None
+    return ranked(rows, among, published_after, published_before)
 
 
 def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:

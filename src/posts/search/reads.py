@@ -1,10 +1,12 @@
 """Searching published posts: which are found, how well they fit, and where."""
 
-from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Double,
+    Select,
     Text,
     Uuid,
     bindparam,
@@ -44,20 +46,29 @@ RANK: ColumnElement[float] = column("rank", Double)
 RANKED_ID = column("ranked_id", Uuid)
 
 
-def ranked(rows: Rows, narrow: Callable[[Rows], Rows]) -> Rows:
-    """The posts that `narrow` leaves of those found, with `RANK` and `RANKED_ID`.
+def ranked(
+    rows: Rows,
+    among: Select[UUID] | None,
+    published_after: datetime | None,
+    published_before: datetime | None,
+) -> Rows:
+    """The posts that are found `among` others, with `RANK` and `RANKED_ID`.
 
     The rank of a post is its own: others that are found do not change it.
     """
     rank = cast(func.ts_rank(PostSearch.document, _QUERY, 1), Double)
-    found = (
-        select(PostSearch.post_id.label("ranked_id"), rank.label("rank"))
-        .join(Post, Post.id == PostSearch.post_id)
-        .where(*_found)
-        .order_by(PostSearch.published_at.desc(), PostSearch.post_id.desc())
+    found = select(PostSearch.post_id.label("ranked_id"), rank.label("rank")).where(*_found)
+    if among is not None:
+        found = found.where(PostSearch.post_id.in_(among))
+    if published_after is not None:
+        found = found.where(PostSearch.published_at > published_after)
+    if published_before is not None:
+        found = found.where(PostSearch.published_at < published_before)
+    newest = (
+        found.order_by(PostSearch.published_at.desc(), PostSearch.post_id.desc())
         .limit(literal_column(str(MAX_RANKED)))
+        .subquery("found")
     )
-    newest = narrow(found).subquery("found")
     return (
         rows.select_from(newest)
         .join(Post, Post.id == newest.c.ranked_id)
