@@ -16,7 +16,7 @@ from src.posts.schemas import (
     PostStatusFilter,
 )
 from src.posts.search.highlights import safe_highlight
-from src.posts.search.reads import FOUND, HIGHLIGHT, RANK, RANKED_ID, ranked
+from src.posts.search.reads import FOUND, HIGHLIGHT, RANK, RANKED_ID, ranked, with_posts
 from src.sql.listing import Listed, Listing
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
@@ -45,7 +45,7 @@ def _filtered(
 
 
 def _ranked(
-    rows: Rows,
+    keys: Rows,
     author: str | None = None,
     tags: list[str] | None = None,
     published_after: datetime | None = None,
@@ -53,7 +53,7 @@ def _ranked(
 ) -> Rows:
     some = author is not None or tags is not None
     among = _filtered(select(Post.id), author, tags) if some else None
-    return ranked(rows, among, published_after, published_before)
+    return ranked(keys, among, published_after, published_before)
 
 
 def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
@@ -76,7 +76,7 @@ def _list(
         shape = Shape({**shape.fields, "highlight": HIGHLIGHT})
         always, replan = [*always, FOUND], {"tags", "q"}
     if sort == "relevance":
-        return Listing(shape, RANK, _ranked, tie=RANKED_ID, replan=replan)
+        return Listing(shape, RANK, _ranked, tie=RANKED_ID, replan=replan, joined=with_posts)
     written_at = Post.published_at if status == "published" else Post.created_at
     return Listing(
         shape,

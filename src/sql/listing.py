@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Generic, Protocol, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, bindparam, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Subquery, bindparam, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from src.exceptions import InvalidInputError
@@ -69,7 +69,8 @@ class Listing(Generic[P]):
     parameter without a default is always given; one whose default is None is a filter, and None
     where it is not in use. Each set of filters is compiled once. `always` holds for every row; what
     it and the shape have as parameters is always given, too. The filters named by `replan` may hold
-    for a few rows or for most.
+    for a few rows or for most. With `joined`, the rows that are narrowed are those of the key alone,
+    and it joins what is shown to those of a page.
 
     Raises:
         TypeError: a parameter is not in the statement.
@@ -85,6 +86,7 @@ class Listing(Generic[P]):
         descending: bool = True,
         always: Collection[ColumnElement[bool]] = (),
         replan: Collection[str] = (),
+        joined: Callable[[Rows, Subquery], Rows] | None = None,
     ) -> None:
         self._shape = shape
         self._key = (by, cast("InstrumentedAttribute[Any]", by).class_.id if tie is None else tie)
@@ -92,7 +94,8 @@ class Listing(Generic[P]):
         self._descending = descending
         columns = [*shape.columns]
         self._key_indexes = _index(columns, self._key[0]), _index(columns, self._key[1])
-        self._narrow = partial(narrow, select(*columns).where(*always))
+        self._joined = joined
+        self._narrow = partial(narrow, select(*(self._key if joined else columns)).where(*always))
         parameters = inspect.signature(self._narrow).parameters
         self._names = parameters.keys()
         self._replan = frozenset(replan)
@@ -133,9 +136,15 @@ class Listing(Generic[P]):
         if "at" in given:
             key, last = tuple_(*self._key), tuple_(bindparam("at"), bindparam("id"))
             rows = rows.where(key < last if self._descending else key > last)
-        order = [one.desc() if self._descending else one.asc() for one in self._key]
-        rows = rows.order_by(*order).limit(literal_column(str(limit)))
+        rows = rows.order_by(*self._order(*self._key)).limit(literal_column(str(limit)))
+        if self._joined:
+            page = rows.subquery("page")
+            rows = select(*self._shape.columns, *page.c).order_by(*self._order(*page.c))
+            rows = self._joined(rows, page)
         return Compiled(rows, replan=not self._replan.isdisjoint(given))
+
+    def _order(self, *key: KeyColumn) -> list[ColumnElement[Any]]:
+        return [one.desc() if self._descending else one.asc() for one in key]
 
 
 def listing(

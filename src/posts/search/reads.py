@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Select,
+    Subquery,
     Text,
     Uuid,
     bindparam,
@@ -47,12 +48,12 @@ RANKED_ID = column("ranked_id", Uuid)
 
 
 def ranked(
-    rows: Rows,
+    keys: Rows,
     among: Select[UUID] | None,
     published_after: datetime | None,
     published_before: datetime | None,
 ) -> Rows:
-    """The posts that are found `among` others, with `RANK` and `RANKED_ID`.
+    """The newest posts that are found `among` others, as `RANK` and `RANKED_ID`.
 
     The rank of a post is its own: others that are found do not change it.
     """
@@ -64,13 +65,11 @@ def ranked(
         found = found.where(PostSearch.published_at > published_after)
     if published_before is not None:
         found = found.where(PostSearch.published_at < published_before)
-    newest = (
-        found.order_by(PostSearch.published_at.desc(), PostSearch.post_id.desc())
-        .limit(literal_column(str(MAX_RANKED)))
-        .subquery("found")
-    )
-    return (
-        rows.select_from(newest)
-        .join(Post, Post.id == newest.c.ranked_id)
-        .join(User, User.id == Post.author_id)
-    )
+    newest = found.order_by(PostSearch.published_at.desc(), PostSearch.post_id.desc())
+    return keys.select_from(newest.limit(literal_column(str(MAX_RANKED))).subquery("found"))
+
+
+def with_posts(rows: Rows, page: Subquery) -> Rows:
+    """What is shown of a page of them."""
+    posts = rows.select_from(page).join(Post, Post.id == page.c.ranked_id)
+    return posts.join(User, User.id == Post.author_id)
