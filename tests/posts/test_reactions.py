@@ -232,6 +232,18 @@ async def test_a_token_without_posts_read_sees_none(
     problem_of(await client.get(BOOKMARKS, headers=narrow), 403, "insufficient_scope")
 
 
+async def test_they_are_part_of_the_export(
+    client: httpx.AsyncClient, ann: Account, bob: Account, post: dict[str, Any]
+) -> None:
+    await react(client, bob, post, "like")
+    await react(client, bob, post, "bookmark")
+    held = [{"post_id": post["id"], "created_at": "2026-03-01T12:00:00Z"}]
+    for who, expected in ((bob, held), (ann, [])):
+        answer = await client.get("/api/v1/users/me/export", headers=who.headers)
+        export = answer.json()
+        assert (export["likes"], export["bookmarks"]) == (expected, expected)
+
+
 async def test_many_at_once_are_all_counted(
     client: httpx.AsyncClient, accounts: Accounts, post: dict[str, Any], database_url: str
 ) -> None:

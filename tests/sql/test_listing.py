@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import ColumnElement, Double, cast, func
+from sqlalchemy import ColumnElement, Double, bindparam, cast, func
 
 from src.audit.models import AuditEntry
 from src.database import Database
@@ -114,6 +114,22 @@ def test_a_parameter_that_no_condition_uses_is_found_at_import() -> None:
         Listing(ENTRY, AuditEntry.at, forgetful)
     with pytest.raises(TypeError, match="acton"):
         Listing(ENTRY, AuditEntry.at, entries_on, replan={"acton"})
+
+
+async def test_what_holds_for_every_row_may_have_parameters(database: Database) -> None:
+    def entries_of(rows: Rows, action: str | None = None) -> Rows:
+        return rows if action is None else rows.where(AuditEntry.action == action)
+
+    await write(database, *"aba")
+    await write(database, "a", device="phone")
+    on_device: Listing[...] = Listing(
+        ENTRY, AuditEntry.at, entries_of, always=[AuditEntry.device == bindparam("device")]
+    )
+    for given, expected in ({}, "aba"), ({"action": "a"}, "aa"):
+        listed = await on_device.page(database.reads, Which(), device="desk", **given)
+        assert [row["action"] for row in listed.rows] == list(expected)
+    with pytest.raises(TypeError, match="device"):
+        await on_device.page(database.reads, Which(), action="a")
 
 
 async def test_a_list_may_begin_with_the_oldest(database: Database) -> None:
