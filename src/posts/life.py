@@ -6,10 +6,16 @@ from typing import Literal
 
 from typing_extensions import TypeAliasType
 
-from src.exceptions import InvalidInputError
-
 PostStatus = TypeAliasType("PostStatus", Literal["draft", "published", "scheduled"])
 TRASH_KEPT = timedelta(days=30)
+
+
+class PublicationError(Exception):
+    """What is said of the time to publish makes no sense; `fault` is the type of the error."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +30,18 @@ class State:
         """The state that follows. What is published stays so since the first time.
 
         Raises:
-            InvalidInputError: a schedule without a time, with one that has passed, or a time
+            PublicationError: a schedule without a time, with one that has passed, or a time
                 without a schedule.
         """
         if status == "scheduled":
             at = publish_at or self.publish_at
             if at is None:
-                raise InvalidInputError.at("body", "publish_at", type="publish_at_missing")
+                raise PublicationError("publish_at_missing")
             if publish_at and publish_at <= now:
-                raise InvalidInputError.at("body", "publish_at", type="publish_at_past")
+                raise PublicationError("publish_at_past")
             return State(status, publish_at=at)
         if publish_at is not None:
-            raise InvalidInputError.at("body", "publish_at", type="publish_at_unscheduled")
+            raise PublicationError("publish_at_unscheduled")
         if status == "published":
             return State(status, published_at=self.published_at or now)
         return State()

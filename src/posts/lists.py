@@ -4,8 +4,9 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, literal_column
 
+from src.posts.filters import PUBLISHED, filtered
 from src.posts.models import Post
 from src.posts.reads import SHAPES, VIEWED
 from src.posts.schemas import (
@@ -16,15 +17,15 @@ from src.posts.schemas import (
     PostStatusFilter,
 )
 from src.posts.search.highlights import safe_highlight
-from src.posts.search.reads import FOUND, HIGHLIGHT, RANK, RANKED_ID, ranked, with_posts
+from src.posts.search.lists import found
 from src.sql.listing import Listed, Listing
 from src.sql.pool import Pool
-from src.sql.shapes import Document, Shape
+from src.sql.shapes import Document
 from src.sql.statements import Rows
 from src.users.models import User
 
 
-def _filtered(
+def _with_authors(
     rows: Rows,
     author: str | None = None,
     tags: list[str] | None = None,
@@ -32,34 +33,13 @@ def _filtered(
     published_before: datetime | None = None,
 ) -> Rows:
     rows = rows.join(User, User.id == Post.author_id)
-    if author is not None:  # not in the join, where no index would have the order of the list
-        named = select(User.id).where(User.username == author).correlate(None)
-        rows = rows.where(Post.author_id == named.scalar_subquery())
-    if tags is not None:
-        rows = rows.where(Post.tags.contains(tags))
-    if published_after is not None:
-        rows = rows.where(Post.published_at > published_after)
-    if published_before is not None:
-        rows = rows.where(Post.published_at < published_before)
-    return rows
-
-
-def _ranked(
-    keys: Rows,
-    author: str | None = None,
-    tags: list[str] | None = None,
-    published_after: datetime | None = None,
-    published_before: datetime | None = None,
-) -> Rows:
-    some = author is not None or tags is not None
-    among = _filtered(select(Post.id), author, tags) if some else None
-    return ranked(keys, among, published_after, published_before)
+    return filtered(rows, author, tags, published_after, published_before)
 
 
 def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
     """Literals, so that the partial indexes serve; what is not published is the viewer's own."""
     if status == "published":
-        return [Post.deleted_at.is_(None), Post.status == literal_column("'published'")]
+        return [*PUBLISHED]
     own = Post.author_id == bindparam("viewer_id")
     if status == "trash":
         return [own, Post.deleted_at.is_not(None)]
@@ -69,23 +49,17 @@ def _in(status: PostStatusFilter) -> list[ColumnElement[bool]]:
 
 @cache
 def _list(
-    status: PostStatusFilter, sort: PostSort, fields: PostFields, *, viewed: bool, searched: bool
+    status: PostStatusFilter, sort: PostSort, fields: PostFields, *, viewed: bool
 ) -> Listing[...]:
-    shape, always, replan = (VIEWED if viewed else SHAPES)[fields], _in(status), {"tags"}
-    if searched:
-        shape = Shape({**shape.fields, "highlight": HIGHLIGHT})
-        always, replan = [*always, FOUND], {"tags", "q"}
-    if sort == "relevance":
-        return Listing(shape, RANK, _ranked, tie=RANKED_ID, replan=replan, joined=with_posts)
     written_at = Post.published_at if status == "published" else Post.created_at
     return Listing(
-        shape,
+        (VIEWED if viewed else SHAPES)[fields],
         Post.likes_count if sort == "popular" else written_at,
-        _filtered,
+        _with_authors,
         descending=sort != "oldest",
-        always=always,
-        # A tag or a word may be on few posts or on most, and the best plan is not the same.
-        replan=replan,
+        always=_in(status),
+        # A tag may be on few posts or on most, and the best plan is not the same.
+        replan={"tags"},
     )
 
 
@@ -97,13 +71,11 @@ async def list_posts(reads: Pool, which: PostFilter, viewer_id: UUID | None) -> 
     Raises:
         InvalidInputError: the cursor is not one of ours.
     """
-    listing = _list(
-        which.status,
-        which.order,
-        which.fields,
-        viewed=viewer_id is not None,
-        searched=which.q is not None,
-    )
+    viewed = viewer_id is not None
+    if which.q is None:
+        listing = _list(which.status, which.order, which.fields, viewed=viewed)
+    else:
+        listing = found(which.order, which.fields, viewed=viewed)
     listed = await listing.page(
         reads,
         which,

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import Delete, delete, insert, select
 
 from src.dependencies import Service
+from src.exceptions import InvalidInputError
 from src.http.responses import IfMatch
 from src.ids import uuid7
-from src.posts.life import PostStatus, State
+from src.posts.life import PostStatus, PublicationError, State
 from src.posts.models import Post, PostRevision, PostSlug
 from src.posts.reads import named, read_changed
 from src.posts.schemas import PostCreate, PostUpdate
@@ -36,6 +37,13 @@ def _forget_revisions(post_id: UUID, oldest: int) -> Delete:
     return delete(PostRevision).where(
         PostRevision.post_id == post_id, PostRevision.number <= oldest
     )
+
+
+def _after(state: State, status: PostStatus, publish_at: datetime | None, now: datetime) -> State:
+    try:
+        return state.then(status, publish_at, now)
+    except PublicationError as error:
+        raise InvalidInputError.at("body", "publish_at", type=error.fault) from None
 
 
 class PostService(Service):
@@ -66,7 +74,7 @@ class PostService(Service):
             "author_id": author_id,
             "slug": slug,
             "body_html": body_html,
-            **asdict(State().then(data.status, data.publish_at, now)),
+            **asdict(_after(State(), data.status, data.publish_at, now)),
             "deleted_at": None,
             "revision": 1,
             "edited_at": None,
@@ -158,7 +166,7 @@ class PostService(Service):
         """To the state that was asked for."""
         now = self._clock.now()
         before = State(post.status, post.published_at, post.publish_at)
-        after = before.then(status, publish_at, now)
+        after = _after(before, status, publish_at, now)
         post.status, post.published_at, post.publish_at = (
             after.status,
             after.published_at,

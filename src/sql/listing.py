@@ -69,8 +69,8 @@ class Listing(Generic[P]):
     parameter without a default is always given; one whose default is None is a filter, and None
     where it is not in use. Each set of filters is compiled once. `always` holds for every row; what
     it and the shape have as parameters is always given, too. The filters named by `replan` may hold
-    for a few rows or for most. With `joined`, the rows that are narrowed are those of the key alone,
-    and it joins what is shown to those of a page.
+    for a few rows or for most. With `joined`, what is narrowed are the keys alone, and it joins
+    what is shown to those of a page.
 
     Raises:
         TypeError: a parameter is not in the statement.

@@ -28,7 +28,7 @@ EMAILS = {
 }
 # The only fields of answers that are not always there.
 SOMETIMES = {
-    "PostListItem": {"body", "body_html"},
+    "PostListItem": {"body", "body_html", "highlight"},
     "Introspection": {
         *("scope", "client_id", "username", "token_type", "exp", "iat", "nbf"),
         *("sub", "aud", "iss", "jti", "sid", "auth_time"),
