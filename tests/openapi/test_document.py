@@ -49,6 +49,8 @@ OPERATIONS = {
     "replaceRecoveryCodes": "POST /api/v1/users/me/mfa/recovery-codes",
     "listPosts": "GET /api/v1/posts",
     "createPost": "POST /api/v1/posts",
+    "getAtomFeed": "GET /api/v1/posts/feed.atom",
+    "getJsonFeed": "GET /api/v1/posts/feed.json",
     "getPost": "GET /api/v1/posts/{post_id}",
     "likePost": "PUT /api/v1/posts/{post_id}/like",
     "unlikePost": "DELETE /api/v1/posts/{post_id}/like",
