@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from src.pagination import Cursor
+from src.pagination import MAX_CURSOR_LENGTH
 from src.posts.schemas import Tag
 from src.schemas import Input, Output, left_out
 from src.users.schemas import Username
@@ -18,7 +18,8 @@ class FeedFilter(Input):
     author: Username | None = None
     tag: Tag | None = None
     cursor: Annotated[
-        Cursor | None, Field(description="As in the address of the next page of the feed")
+        str | None,
+        Field(max_length=MAX_CURSOR_LENGTH, description="That in the address of the next page"),
     ] = None
 
 
