@@ -117,6 +117,10 @@ CALLS: dict[str, list[Call]] = {
         public(url=f"{POSTS}?fields=full&author=ann"),
         needs("posts:read", url=f"{POSTS}?status=draft&fields=full"),
     ],
+    "GET /api/v1/posts/feed.atom": [public()],
+    "GET /api/v1/posts/feed.json": [public()],
+    "GET /sitemap.xml": [public()],
+    "GET /sitemaps/posts-{number}.xml": [public(url="/sitemaps/posts-1.xml")],
     "GET /api/v1/posts/{post_id}": [
         public(url=f"{POSTS}/{{news_id}}"),
         needs("posts:read", url=f"{POSTS}/{{draft_id}}"),

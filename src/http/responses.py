@@ -1,9 +1,10 @@
 """Answers made of documents: JSON bytes, entity tags and conditional requests (RFC 9110)."""
 
+import hashlib
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import orjson
@@ -80,10 +81,33 @@ def versioned(request: Request, document: Document) -> Response:
     if request.scope["method"] != "GET":
         return JSONBytesResponse(body, headers={"ETag": tag})
     caching = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    for name, known in request.scope["headers"]:
-        if name == b"if-none-match" and is_named(tag, known.decode("latin-1")):
-            return Response(status_code=304, headers=caching)
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=caching)
     return JSONBytesResponse(body, headers=caching)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicDocument:
+    """A document that is the same for everybody, and that caches keep for `max_age` seconds.
+
+    Its `tag` is of the body alone: such a document is not changed, so it has no version.
+    """
+
+    body: bytes
+    media_type: str
+    max_age: int
+    tag: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.blake2b(self.body, digest_size=16).hexdigest()
+        object.__setattr__(self, "tag", f'"{digest}"')
+
+    def answer(self, request: Request) -> Response:
+        """The document with its `ETag`, or 304 when the caller's `If-None-Match` still holds."""
+        headers = {"ETag": self.tag, "Cache-Control": f"public, max-age={self.max_age}"}
+        if _is_known(request, self.tag):
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, headers=headers, media_type=self.media_type)
 
 
 def moved(request: Request, last: str) -> Response:
@@ -127,3 +151,11 @@ IfMatchDep = Annotated[IfMatch, Depends(get_if_match)]
 def is_named(tag: str, header: str) -> bool:
     """Whether an `If-None-Match` names the tag, also as a proxy that compresses wrote it."""
     return header.strip() == "*" or tag.strip('"') in _TAG.findall(header)
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    """Whether the caller has what the tag is of."""
+    return any(
+        name == b"if-none-match" and is_named(tag, known.decode("latin-1"))
+        for name, known in request.scope["headers"]
+    )

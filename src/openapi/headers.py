@@ -51,9 +51,12 @@ def add_headers(
     answers = operation["responses"]
     if method == "get" and "ETag" in _of_body(answers.get("200", {}), schemas):
         answers["304"] = {"description": "What the caller has still holds"}
+    if "304" in answers:
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     for status, answer in answers.items():
         names = ["X-Request-ID", *OF_STATUS.get(status, ()), *_of_body(answer, schemas)]
+        if status == "200" and "304" in answers and "ETag" not in names:  # of no version
+            names.append("ETag")
         if not path.startswith(UNLIMITED):
             names += LIMITS
         answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
