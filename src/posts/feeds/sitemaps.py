@@ -16,6 +16,7 @@ from src.exceptions import NotFoundError
 from src.http.responses import PublicDocument
 from src.posts.addresses import post_url
 from src.posts.feeds.xml import timestamp
+from src.posts.filters import PUBLISHED
 from src.posts.models import Post
 from src.sql.pool import Pool
 from src.sql.statements import Query
@@ -26,8 +27,6 @@ KEPT_FOR = timedelta(minutes=10)
 MAX_KEPT = 4
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _KEY = (Post.published_at, Post.id)
-# A literal, so that the index of what is published serves.
-_PUBLISHED = (Post.deleted_at.is_(None), Post.status == literal_column("'published'"))
 _MAX_URLS: ColumnElement[int] = literal_column(str(MAX_URLS))
 
 Start = tuple[datetime | None, UUID]
@@ -37,7 +36,7 @@ Start = tuple[datetime | None, UUID]
 @Query
 def _starts_of_parts() -> Select[datetime | None, UUID]:
     number = func.row_number().over(order_by=_KEY).label("number")
-    numbered = select(*_KEY, number).where(*_PUBLISHED).subquery()
+    numbered = select(*_KEY, number).where(*PUBLISHED).subquery()
     columns = numbered.c
     first = columns.number % _MAX_URLS == literal_column("1")
     return select(columns.published_at, columns.id).where(first).order_by(columns.number)
@@ -47,7 +46,7 @@ def _starts_of_parts() -> Select[datetime | None, UUID]:
 def _part(published_at: datetime | None, post_id: UUID) -> Select[str, datetime]:
     return (
         select(Post.slug, Post.updated_at)
-        .where(*_PUBLISHED, tuple_(*_KEY) >= tuple_(published_at, post_id))
+        .where(*PUBLISHED, tuple_(*_KEY) >= tuple_(published_at, post_id))
         .order_by(*_KEY)
         .limit(_MAX_URLS)
     )
