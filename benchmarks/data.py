@@ -82,7 +82,7 @@ async def fill(connection: asyncpg.Connection) -> None:
     await connection.execute("INSERT INTO post_slugs SELECT slug, id, created_at FROM posts")
     await connection.execute("""
         INSERT INTO post_search
-        SELECT id, published_at, post_document(title, summary, tags, body) FROM posts
+        SELECT id, author_id, published_at, post_document(title, summary, tags, body) FROM posts
     """)
     await connection.execute("""
         INSERT INTO tags SELECT tag, count(*) FROM posts, unnest(tags) AS tag GROUP BY tag

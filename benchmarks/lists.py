@@ -120,7 +120,7 @@ async def grow(url: str, times: int) -> None:
             "INSERT INTO post_slugs SELECT copy_slug, copy_id, copy_at FROM copies"
         )
         await connection.execute("""
-            INSERT INTO post_search SELECT copy_id, copy_at, document
+            INSERT INTO post_search SELECT copy_id, author_id, copy_at, document
             FROM post_search JOIN copies ON copies.id = post_search.post_id
         """)
         await connection.execute("VACUUM ANALYZE")

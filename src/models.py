@@ -20,13 +20,17 @@ from src.posts.search.models import PostSearch
 from src.posts.tags.models import Tag
 from src.sql.tables import Base
 from src.users.models import HeldUsername, User
+from src.users.relationships.models import Block, Follow, FollowCount
 
 __all__ = [
     "AuditEntry",
     "Base",
+    "Block",
     "Bookmark",
     "EmailLink",
     "FailureCount",
+    "Follow",
+    "FollowCount",
     "HeldUsername",
     "IdempotencyRecord",
     "Like",

@@ -23,9 +23,10 @@ SEARCH_FUNCTION = """
 CREATE FUNCTION keep_post_search() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.status = 'published' AND NEW.deleted_at IS NULL THEN
-        INSERT INTO post_search (post_id, published_at, document)
+        INSERT INTO post_search (post_id, author_id, published_at, document)
         VALUES (
             NEW.id,
+            NEW.author_id,
             NEW.published_at,
             CASE WHEN current_setting('plaza.post_search', true) IS DISTINCT FROM 'later'
                 THEN post_document(NEW.title, NEW.summary, NEW.tags, NEW.body) END
@@ -56,8 +57,8 @@ FOR EACH ROW WHEN (
 EXECUTE FUNCTION keep_post_search()
 """
 FILL = """
-INSERT INTO post_search (post_id, published_at, document)
-SELECT id, published_at, post_document(title, summary, tags, body)
+INSERT INTO post_search (post_id, author_id, published_at, document)
+SELECT id, author_id, published_at, post_document(title, summary, tags, body)
 FROM posts WHERE status = 'published' AND deleted_at IS NULL
 """
 
@@ -67,6 +68,7 @@ def upgrade() -> None:
     op.create_table(
         "post_search",
         sa.Column("post_id", sa.Uuid(), nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
         sa.Column("published_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("document", postgresql.TSVECTOR(), nullable=True),
         sa.ForeignKeyConstraint(

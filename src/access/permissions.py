@@ -19,6 +19,8 @@ OWN_SCOPES: Mapping[str, str] = {
     "profile:read": "Read your own account",
     "profile:write": "Change your own profile",
     "posts:read": "Read your own drafts, likes and bookmarks",
+    "follows:read": "See whom you follow and block",
+    "follows:write": "Follow and block people",
     "posts:write": "Write, change and delete your own posts, like and bookmark posts",
 }
 SCOPES: Mapping[str, str] = {**OWN_SCOPES, **PERMISSIONS}

@@ -23,16 +23,20 @@ from src.sql.pool import Pool
 from src.sql.shapes import Document
 from src.sql.statements import Rows
 from src.users.models import User
+from src.users.relationships.reads import not_blocked
 
 
 def _with_authors(
     rows: Rows,
+    viewer_id: UUID | None = None,
     author: str | None = None,
     tags: list[str] | None = None,
     published_after: datetime | None = None,
     published_before: datetime | None = None,
 ) -> Rows:
     rows = rows.join(User, User.id == Post.author_id)
+    if viewer_id is not None:
+        rows = rows.where(not_blocked(Post.author_id, viewer_id))
     return filtered(rows, author, tags, published_after, published_before)
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, bindparam, literal_column, or_, select
 
 from src.exceptions import NotFoundError
+from src.posts.filters import PUBLISHED
 from src.posts.models import Post, PostSlug
 from src.posts.reactions.models import Bookmark, Like
 from src.posts.schemas import PostFields, PostRead, PostSummary
@@ -12,8 +13,9 @@ from src.posts.slugs.rules import slug_to_find
 from src.schemas import canonical_uuid
 from src.sql.pool import Pool
 from src.sql.shapes import Document, Shape
-from src.sql.statements import Query, Read, Rows, Runner, read
+from src.sql.statements import Query, Rows, Runner, read
 from src.users.models import User
+from src.users.relationships.reads import not_blocked
 
 
 def _has(reaction: type[Like | Bookmark]) -> ColumnElement[bool]:
@@ -40,29 +42,40 @@ SHAPES = _shapes()
 VIEWED = _shapes(liked=_has(Like), bookmarked=_has(Bookmark))
 
 
-def visible_to(viewer_id: UUID | None) -> ColumnElement[bool]:
-    """Posts that are published, or the viewer's own."""
+def visible_to(viewer_id: UUID) -> ColumnElement[bool]:
+    """Posts that are the viewer's own, or published and of nobody who blocks or is blocked."""
     return and_(
-        Post.deleted_at.is_(None), or_(Post.status == "published", Post.author_id == viewer_id)
+        Post.deleted_at.is_(None),
+        or_(
+            Post.author_id == viewer_id,
+            and_(Post.status == "published", not_blocked(Post.author_id, viewer_id)),
+        ),
     )
 
 
-def _by_id(rows: Rows, post_id: UUID, viewer_id: UUID | None) -> Rows:
-    return rows.join(User, User.id == Post.author_id).where(
-        visible_to(viewer_id), Post.id == post_id
-    )
+def _with_author(rows: Rows) -> Rows:
+    return rows.join(User, User.id == Post.author_id)
 
 
-def _by_slug(rows: Rows, slug: str, viewer_id: UUID | None) -> Rows:
-    return (
-        rows.join(User, User.id == Post.author_id)
-        .join(PostSlug)
-        .where(visible_to(viewer_id), PostSlug.slug == slug)
-    )
+@read(SHAPES["full"])
+def _post_by_id(rows: Rows, post_id: UUID) -> Rows:
+    return _with_author(rows).where(Post.id == post_id, *PUBLISHED)
 
 
-_post_by_id, _post_by_slug = Read(SHAPES["full"], _by_id), Read(SHAPES["full"], _by_slug)
-_viewed_by_id, _viewed_by_slug = Read(VIEWED["full"], _by_id), Read(VIEWED["full"], _by_slug)
+@read(SHAPES["full"])
+def _post_by_slug(rows: Rows, slug: str) -> Rows:
+    return _with_author(rows).join(PostSlug).where(PostSlug.slug == slug, *PUBLISHED)
+
+
+@read(VIEWED["full"])
+def _viewed_by_id(rows: Rows, post_id: UUID, viewer_id: UUID) -> Rows:
+    return _with_author(rows).where(Post.id == post_id, visible_to(viewer_id))
+
+
+@read(VIEWED["full"])
+def _viewed_by_slug(rows: Rows, slug: str, viewer_id: UUID) -> Rows:
+    found = _with_author(rows).join(PostSlug)
+    return found.where(PostSlug.slug == slug, visible_to(viewer_id))
 
 
 @read(SHAPES["full"])
@@ -97,10 +110,13 @@ def named(id_or_slug: str) -> ColumnElement[bool]:
 async def read_post(reads: Pool, id_or_slug: str, viewer_id: UUID | None) -> Document | None:
     """The post if it is published or the viewer's own; also by a slug that it had before."""
     if post_id := canonical_uuid(id_or_slug):
-        by_id = _viewed_by_id if viewer_id else _post_by_id
-        return await by_id.first(reads, post_id=post_id, viewer_id=viewer_id)
-    by_slug = _viewed_by_slug if viewer_id else _post_by_slug
-    return await by_slug.first(reads, slug=slug_to_find(id_or_slug), viewer_id=viewer_id)
+        if viewer_id is None:
+            return await _post_by_id.first(reads, post_id=post_id)
+        return await _viewed_by_id.first(reads, post_id=post_id, viewer_id=viewer_id)
+    slug = slug_to_find(id_or_slug)
+    if viewer_id is None:
+        return await _post_by_slug.first(reads, slug=slug)
+    return await _viewed_by_slug.first(reads, slug=slug, viewer_id=viewer_id)
 
 
 async def read_changed(work: Runner, post: Post) -> Document:

@@ -13,6 +13,7 @@ from src.limits.rate_limits import count_lookup
 from src.schemas import canonical_uuid
 from src.users import service
 from src.users.dependencies import ProfileReader, ProfileWriter, UserServiceDep
+from src.users.profiles import read_profile
 from src.users.schemas import (
     MAX_PROFILE_BYTES,
     ManagedUser,
@@ -92,4 +93,7 @@ async def get_user(
         require(viewer, "users:manage")
         account = await service.read_managed(reads, user_id)
         return versioned(request, account)
-    return DocumentResponse(await service.read_profile(reads, user))
+    profile = await read_profile(reads, user, viewer.user_id if viewer else None)
+    if viewer and "follows:read" not in viewer.scopes:
+        profile["following"] = False
+    return DocumentResponse(profile)

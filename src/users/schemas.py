@@ -113,9 +113,9 @@ class ManagedUser(UserRead):
 
 
 class UserProfile(Output):
-    """What everybody may see of a user.
+    """What everybody may see of a user. Avatars are not there yet: `avatar_url` is null.
 
-    Avatars and following are not there yet: their fields are null, 0 or false.
+    `following` is about the caller, and false for a token without `follows:read`.
     """
 
     id: UUID
@@ -124,8 +124,8 @@ class UserProfile(Output):
     bio: str
     avatar_url: str | None = None
     posts_count: int
-    followers_count: int = 0
-    following_count: int = 0
+    followers_count: int
+    following_count: int
     following: bool = False
     created_at: datetime
 

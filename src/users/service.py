@@ -12,19 +12,13 @@ from src.sql.shapes import Document, Shape
 from src.sql.statements import Rows, read
 from src.users.exceptions import UsernameReservedError
 from src.users.models import User
-from src.users.schemas import ManagedUser, UserProfile, UserRead, UserUpdate
+from src.users.schemas import ManagedUser, UserRead, UserUpdate
 from src.users.usernames import hold, is_reserved, require_not_held
 from src.validation.text import ascii_words
 
-PROFILE = Shape.of(UserProfile, User)
 EMAIL_VERIFIED = User.email_verified_at.is_not(None)
 ACCOUNT = Shape.of(UserRead, User, email_verified=EMAIL_VERIFIED)
 MANAGED = Shape.of(ManagedUser, User, email_verified=EMAIL_VERIFIED)
-
-
-@read(PROFILE)
-def _profile_by_username(rows: Rows, username: str) -> Rows:
-    return rows.where(User.username == username, User.is_active)
 
 
 @read(MANAGED)
@@ -39,15 +33,6 @@ async def read_managed(reads: Pool, user_id: UUID) -> Document:
         NotFoundError: there is none.
     """
     return await _managed_by_id.one(reads, user_id=user_id)
-
-
-async def read_profile(reads: Pool, username: str) -> Document:
-    """The public profile of an active user.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    return await _profile_by_username.one(reads, username=username.lower())
 
 
 class UserService:

@@ -38,7 +38,7 @@ FILL = f"""
         AS status) AS each;
     INSERT INTO post_slugs SELECT slug, id, created_at FROM posts;
     INSERT INTO post_search
-    SELECT id, published_at, to_tsvector('russian', concat_ws(' ', 'boat',
+    SELECT id, author_id, published_at, to_tsvector('russian', concat_ws(' ', 'boat',
         CASE WHEN likes_count % 10 = 0 THEN 'river' END, 'word' || likes_count, tags[2]))
     FROM posts WHERE status = 'published' AND deleted_at IS NULL;
     INSERT INTO bookmarks SELECT md5('user1')::uuid, id, created_at FROM posts;

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +29,7 @@ from src.sql.listing import KeyColumn, Listing
 from src.sql.shapes import Shape
 from src.sql.statements import Rows
 from src.users.models import User
+from src.users.relationships.reads import not_blocked
 
 MAX_RANKED = 1000  # by relevance come the newest of so many
 HIGHLIGHTED = 10_000  # characters of a text that are looked through for the words
@@ -47,6 +49,7 @@ _RANKED_ID = column("ranked_id", Uuid)
 
 def _found(
     rows: Rows,
+    viewer_id: UUID | None = None,
     author: str | None = None,
     tags: list[str] | None = None,
     published_after: datetime | None = None,
@@ -58,6 +61,8 @@ def _found(
         func.querytree(_QUERY) != "",
         func.querytree(_QUERY) != "T",
     )
+    if viewer_id is not None:
+        rows = rows.where(not_blocked(PostSearch.author_id, viewer_id))
     if author is not None or tags is not None:
         rows = rows.where(
             PostSearch.post_id.in_(filtered(select(Post.id).where(*PUBLISHED), author, tags))
@@ -71,6 +76,7 @@ def _found(
 
 def _ranked(
     keys: Rows,
+    viewer_id: UUID | None = None,
     author: str | None = None,
     tags: list[str] | None = None,
     published_after: datetime | None = None,
@@ -80,7 +86,7 @@ def _ranked(
     rank = cast(func.ts_rank(PostSearch.document, _QUERY, 1), Double)
     key = select(rank.label("rank"), PostSearch.post_id.label("ranked_id"))
     newest = (
-        _found(key, author, tags, published_after, published_before)
+        _found(key, viewer_id, author, tags, published_after, published_before)
         .order_by(PostSearch.published_at.desc(), PostSearch.post_id.desc())
         .limit(literal_column(str(MAX_RANKED)))
     )
@@ -89,13 +95,14 @@ def _ranked(
 
 def _popular(
     keys: Rows,
+    viewer_id: UUID | None = None,
     author: str | None = None,
     tags: list[str] | None = None,
     published_after: datetime | None = None,
     published_before: datetime | None = None,
 ) -> Rows:
     keys = keys.join(PostSearch, PostSearch.post_id == Post.id)
-    return _found(keys, author, tags, published_after, published_before)
+    return _found(keys, viewer_id, author, tags, published_after, published_before)
 
 
 def _with_posts(rows: Rows, page: Subquery) -> Rows:

@@ -31,6 +31,7 @@ class PostSearch(Base):
     )
 
     post_id: Mapped[UUID] = mapped_column(ForeignKey(Post.id, ondelete="CASCADE"), primary_key=True)
+    author_id: Mapped[UUID]  # the post's, which never changes
     published_at: Mapped[datetime]
     # None for what was imported a moment ago: a job reads it.
     document: Mapped[str | None] = mapped_column(TSVECTOR)
