@@ -1,6 +1,7 @@
 """What every schema shares: strict input, and the types of text."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -117,6 +118,15 @@ def left_out() -> Any:
     In a PATCH, what is left out stays as it is.
     """
     return Field(default_factory=lambda: None)
+
+
+def may_be_missing(*names: str) -> Callable[[dict[str, Any]], None]:
+    """What says in the schema of an answer that it has those fields only sometimes."""
+
+    def tell(schema: dict[str, Any]) -> None:
+        schema["required"] = [name for name in schema["required"] if name not in names]
+
+    return tell
 
 
 class Output(BaseModel):

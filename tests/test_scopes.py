@@ -24,6 +24,7 @@ from tests.support import PASSWORD, Account, Accounts
 API = "/api/v1"
 NOBODYS = "01890000-0000-7000-8000-000000000000"
 PROFILE = frozenset({"profile:read", "profile:write"})
+FOLLOWS = frozenset({"follows:read", "follows:write"})
 POSTS_OWN = frozenset({"posts:read", "posts:write"})
 PROOF = {"current_password": PASSWORD}
 
@@ -198,6 +199,21 @@ CALLS: dict[str, list[Call]] = {
     "DELETE /api/v1/posts/{post_id}": [
         needs("posts:write", url=f"{POSTS}/{{trash_id}}", status=204),
     ],
+    "PUT /api/v1/users/{username}/follow": [
+        needs(*FOLLOWS, url=f"{API}/users/nobody/follow", status=404),
+    ],
+    "DELETE /api/v1/users/{username}/follow": [
+        needs(*FOLLOWS, url=f"{API}/users/bob/follow", status=204),
+    ],
+    "PUT /api/v1/users/{username}/block": [
+        needs(*FOLLOWS, url=f"{API}/users/ann/block", status=409),
+    ],
+    "DELETE /api/v1/users/{username}/block": [
+        needs(*FOLLOWS, url=f"{API}/users/nobody/block", status=404),
+    ],
+    "GET /api/v1/users/{username}/followers": [public(url=f"{API}/users/ann/followers")],
+    "GET /api/v1/users/{username}/following": [public(url=f"{API}/users/ann/following")],
+    "GET /api/v1/users/me/blocks": [needs("follows:read")],
     "GET /api/v1/users/me": [needs("profile:read")],
     "PATCH /api/v1/users/me": [
         needs(*PROFILE, json={}),

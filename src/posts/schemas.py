@@ -1,7 +1,7 @@
 """What travels about posts."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 from src.pagination import PageQuery
 from src.posts.life import PostStatus
 from src.posts.tags.rules import MAX_TAG_LENGTH, normalize_tag
-from src.schemas import Input, Output, Text, Timestamp, left_out
+from src.schemas import Input, Output, Text, Timestamp, left_out, may_be_missing
 from src.users.schemas import Username
 from src.validation.invalid_values import invalid
 
@@ -191,16 +191,10 @@ class PostRead(PostSummary):
     body_html: Annotated[str, Field(examples=["<p>Some <em>Markdown</em>.</p>"])]
 
 
-def _text_may_be_missing(schema: dict[str, Any]) -> None:
-    schema["required"] = [
-        name for name in schema["required"] if name not in {"body", "body_html", "highlight"}
-    ]
-
-
 class PostListItem(PostSummary):
     """With `fields=full`, also the text; with `q`, where the words are in it."""
 
-    model_config = ConfigDict(json_schema_extra=_text_may_be_missing)
+    model_config = ConfigDict(json_schema_extra=may_be_missing("body", "body_html", "highlight"))
 
     body: str = left_out()
     body_html: str = left_out()

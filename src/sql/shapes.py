@@ -16,8 +16,8 @@ Document: TypeAlias = dict[str, Any]
 class Shape:
     """The shape of a document: each field is a column, a constant or an object of such fields.
 
-    A document has the columns first, then the constants, then the objects: the same from a row and
-    from an entity, so that both have the same bytes and the same entity tag.
+    A document has its own fields in their order, then the objects: the same from a row and from an
+    entity, whatever is a column or a constant, so that all have the same bytes and entity tag.
     """
 
     def __init__(self, fields: Mapping[str, Column | Constant | Fields]) -> None:
@@ -87,23 +87,25 @@ class _Object:
     """The columns and constants of one object."""
 
     def __init__(self, fields: Fields) -> None:
+        self._fields = fields
         self.columns: dict[str, Column] = {}
-        self._constants: dict[str, Constant] = {}
         for name, value in fields.items():
-            if isinstance(value, Constant):
-                self._constants[name] = value
-            else:
+            if not isinstance(value, Constant):
                 self.columns[name] = value
 
     def source(self, columns: list[Column]) -> list[str]:
         """The items of a dict display, for which the next columns of the row are taken."""
         items = []
-        for name, column in self.columns.items():
-            items.append(f"{name!r}: row[{len(columns)}]")
-            columns.append(column)
-        return items + [f"{name!r}: {value!r}" for name, value in self._constants.items()]
+        for name, value in self._fields.items():
+            if isinstance(value, Constant):
+                items.append(f"{name!r}: {value!r}")
+            else:
+                items.append(f"{name!r}: row[{len(columns)}]")
+                columns.append(value)
+        return items
 
     def of_values(self, values: Mapping[str, Any]) -> Document:
-        document: Document = {name: values[name] for name in self.columns}
-        document.update(self._constants)
-        return document
+        return {
+            name: value if isinstance(value, Constant) else values[name]
+            for name, value in self._fields.items()
+        }

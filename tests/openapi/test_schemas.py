@@ -28,6 +28,8 @@ EMAILS = {
 }
 # The only fields of answers that are not always there.
 SOMETIMES = {
+    "FeedItem": {"summary"},
+    "JsonFeed": {"next_url"},
     "PostListItem": {"body", "body_html", "highlight"},
     "Introspection": {
         *("scope", "client_id", "username", "token_type", "exp", "iat", "nbf"),

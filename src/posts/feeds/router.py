@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from src.dependencies import ReadsDep, SettingsDep
 from src.http.responses import PublicDocument
@@ -26,10 +27,10 @@ class AtomResponse(Response):
     media_type: str | None = ATOM_TYPE
 
 
-class JsonFeedResponse(Response):
+class JsonFeedResponse(JSONResponse):
     """A JSON Feed."""
 
-    media_type: str | None = JSON_TYPE
+    media_type = JSON_TYPE
 
 
 @router.get("/feed.atom", response_class=AtomResponse, responses=KNOWN)

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from src.pagination import MAX_CURSOR_LENGTH
 from src.posts.schemas import Tag
-from src.schemas import Input, Output, left_out
+from src.schemas import Input, Output, left_out, may_be_missing
 from src.users.schemas import Username
 
 
@@ -33,6 +33,8 @@ class FeedAuthor(Output):
 class FeedItem(Output):
     """A post."""
 
+    model_config = ConfigDict(json_schema_extra=may_be_missing("summary"))
+
     id: Annotated[
         str,
         Field(
@@ -52,6 +54,8 @@ class FeedItem(Output):
 
 class JsonFeed(Output):
     """A feed (JSON Feed 1.1); without `next_url` there are no older posts."""
+
+    model_config = ConfigDict(json_schema_extra=may_be_missing("next_url"))
 
     version: Literal["https://jsonfeed.org/version/1.1"]
     title: str

@@ -37,7 +37,7 @@ async def list_blocks(
 
 @router.put("/{username}/follow", status_code=204, response_class=Response)
 async def follow_user(username: Name, me: Follower, relationships: Relationships) -> None:
-    """Follow a user: `GET /feed` has what they publish."""
+    """Follow a user. `GET /feed` has what they publish."""
     await relationships.follow(me.user_id, username)
 
 
