@@ -12,6 +12,7 @@ from src.auth.models import (
     Throttle,
     TotpFactor,
 )
+from src.events.models import RecordedEvent
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post, PostRevision, PostSlug
@@ -36,6 +37,7 @@ __all__ = [
     "PostRevision",
     "PostSearch",
     "PostSlug",
+    "RecordedEvent",
     "RecoveryCode",
     "Registration",
     "Session",
