@@ -35,6 +35,7 @@ from src.openapi import document, pages
 from src.personal_tokens import feature as personal_tokens
 from src.posts import feature as posts
 from src.users import feature as users
+from src.webhooks import feature as webhooks
 
 API_PREFIX = "/api/v1"
 # The order of their tags in the OpenAPI document, as a newcomer needs them.
@@ -45,6 +46,7 @@ FEATURES = [
     posts.FEATURE,
     personal_tokens.FEATURE,
     administration.FEATURE,
+    webhooks.FEATURE,
     idempotency.FEATURE,
     audit.FEATURE,
     events.FEATURE,

@@ -21,11 +21,13 @@ from src.posts.search.models import PostSearch
 from src.posts.tags.models import Tag
 from src.sql.tables import Base
 from src.users.models import HeldUsername, User
+from src.webhooks.models import Delivery, Webhook
 
 __all__ = [
     "AuditEntry",
     "Base",
     "Bookmark",
+    "Delivery",
     "EmailLink",
     "FailureCount",
     "HeldUsername",
@@ -46,4 +48,5 @@ __all__ = [
     "Throttle",
     "TotpFactor",
     "User",
+    "Webhook",
 ]
