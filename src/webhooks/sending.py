@@ -16,6 +16,7 @@ from src.webhooks.targets import (
     Address,
     BadTargetError,
     Network,
+    host_of,
     literal_address,
     parsed,
     require_reachable,
@@ -94,7 +95,7 @@ async def _addresses(target: httpx.URL) -> list[Address]:
     if literal := literal_address(target):
         return [literal]
     found = await asyncio.get_running_loop().run_in_executor(
-        _resolvers, lambda: socket.getaddrinfo(target.host, None, type=socket.SOCK_STREAM)
+        _resolvers, lambda: socket.getaddrinfo(host_of(target), None, type=socket.SOCK_STREAM)
     )
     return [ip_address(info[4][0]) for info in found]
 
@@ -118,7 +119,7 @@ async def _post(
                 target.copy_with(host=str(address)),
                 headers={**headers, "Host": target.netloc.decode()},
                 content=payload,
-                extensions={"sni_hostname": target.host},
+                extensions={"sni_hostname": host_of(target)},
             )
             try:
                 response = await client.send(request, stream=True)

@@ -80,28 +80,33 @@ def parsed(url: str) -> httpx.URL:
         found = httpx.URL(url)
     except httpx.InvalidURL:
         raise BadTargetError from None
-    port = found.port or FIRST_FREE_PORT
+    port = FIRST_FREE_PORT if found.port is None else found.port
     if (
         len(url) > MAX_URL_LENGTH
         or str(found) != url
         or not url.isascii()
         or found.scheme not in {"http", "https"}
-        or "@" in found.netloc.decode()
+        or found.userinfo
         or "#" in url
-        or not (_NAME.fullmatch(found.host) or literal_address(found))
+        or not (_NAME.fullmatch(host_of(found)) or literal_address(found))
         or not (port in {80, 443} or FIRST_FREE_PORT <= port <= 65535)  # noqa: PLR2004
     ):
         raise BadTargetError
     return found
 
 
+def host_of(url: httpx.URL) -> str:
+    """The host as it is sent; httpx would show an internationalized name in its own script."""
+    return url.raw_host.decode("ascii")
+
+
 def literal_address(url: httpx.URL) -> Address | None:
     """The address that the host is, if it is one in its canonical form."""
     try:
-        address = ip_address(url.host)
+        address = ip_address(host_of(url))
     except ValueError:
         return None
-    return address if str(address) == url.host and "%" not in url.host else None
+    return address if str(address) == host_of(url) and "%" not in host_of(url) else None
 
 
 def require_reachable(address: Address, allowed: Sequence[Network], *, encrypted: bool) -> None:
