@@ -119,7 +119,7 @@ async def note(
     if webhook is None or delivery is None:  # deleted, or somebody else's after too long
         return None
     delivery.taken_until = None
-    delivery.last_status, delivery.last_error = outcome.status, outcome.error
+    delivery.last_status, delivery.last_error = outcome.status, outcome.failure
     delivery.last_answer = outcome.answer
     delay = None if outcome.succeeded else _delay(delivery.attempts, outcome)
     delivery.next_attempt_at = now + delay if delay else None

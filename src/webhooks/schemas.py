@@ -76,8 +76,8 @@ EventKinds = Annotated[
     AfterValidator(_once),
 ]
 Description = Annotated[str, Text(200, empty=True), Field(examples=["Search index"])]
-DisabledReason = Literal["by_administrator", "failing", "gone"]
-DeliveryStatus = Literal["pending", "succeeded", "failed"]
+DisabledReason = TypeAliasType("DisabledReason", Literal["by_administrator", "failing", "gone"])
+DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "succeeded", "failed"])
 
 
 class WebhookCreate(Input):

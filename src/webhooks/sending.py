@@ -43,14 +43,14 @@ class Outcome:
     """What came of it: a status, or the kind of error; the beginning of an answer that is text."""
 
     status: int | None = None
-    error: str | None = None
+    failure: str | None = None
     answer: str | None = None
     retry_after: int = 0
 
     @property
     def succeeded(self) -> bool:
         """Whether the receiver has taken the message."""
-        return self.error is None
+        return self.failure is None
 
 
 async def send(
@@ -74,16 +74,16 @@ async def send(
                 require_reachable(address, allowed, encrypted=encrypted)
             return await _post(target, addresses[:MAX_ADDRESSES], headers, payload)
     except TimeoutError:
-        return Outcome(error="timeout")
+        return Outcome(failure="timeout")
     except BadTargetError as error:
-        return Outcome(error=error.kind)
+        return Outcome(failure=error.kind)
     except OSError:
-        return Outcome(error="name_not_resolved")
+        return Outcome(failure="name_not_resolved")
     except httpx.ConnectError as error:
         tls = isinstance(error.__cause__ and error.__cause__.__cause__, ssl.SSLError)
-        return Outcome(error="tls_failed" if tls else "not_connected")
+        return Outcome(failure="tls_failed" if tls else "not_connected")
     except (httpx.HTTPError, httpx.InvalidURL):
-        return Outcome(error="connection_failed")
+        return Outcome(failure="connection_failed")
 
 
 async def _addresses(target: httpx.URL) -> list[Address]:
@@ -146,12 +146,12 @@ async def _outcome(response: httpx.Response) -> Outcome:
     if kind.startswith(("text/", "application/json", "application/problem+json")):
         answer = body[:MAX_ANSWER_BYTES].decode(errors="replace")[:KEPT_CHARACTERS]
         answer = answer.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    error = None
+    failure = None
     if not response.is_success:
-        error = "redirected" if response.has_redirect_location else "refused"
+        failure = "redirected" if response.has_redirect_location else "refused"
     after = response.headers.get("retry-after", "")
     seconds = int(after[:9]) if after.isascii() and after.isdigit() else 0
-    return Outcome(status, error, answer, seconds)
+    return Outcome(status, failure, answer, seconds)
 
 
 @cache

@@ -41,9 +41,11 @@ RULES = {
     *("text_empty", "text_invisible", "text_control_character", "text_line_break", "text_marks"),
     *("password_too_common", "password_is_email", "password_same", "password_invalid"),
     *("email_invalid", "tag_invalid", "cursor_invalid", "full_texts_too_many"),
+    *("webhook_url_invalid", "webhook_url_insecure", "webhook_address_refused"),
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
-# What takes more than a signed-in administrator: something mailed, a code, a client, an origin.
+# What takes more than a signed-in administrator: something mailed, a code, a client, an origin, a
+# plain URL, something sent.
 NEVER_SUCCEED = {
     f"{method} /api/v1/{path}"
     for method, path in (
@@ -55,6 +57,8 @@ NEVER_SUCCEED = {
         ("POST", "auth/web/logout"),
         ("POST", "auth/web/refresh"),
         ("GET", "auth/web/session"),
+        ("POST", "webhooks"),
+        ("POST", "webhooks/{webhook_id}/deliveries/{delivery_id}/retry"),
         ("DELETE", "users/me/mfa/totp"),
         ("POST", "users/me/mfa/totp/confirm"),
         ("POST", "users/me/mfa/recovery-codes"),
@@ -114,11 +118,18 @@ class Caller:
         )
         sessions = await self._client.get("/api/v1/auth/sessions", headers=self.headers)
         self.known = {
+            "webhook_id": await self._webhook(),
             "post_id": post.json()["slug"],
             "token_id": token.json()["id"],
             "session_id": sessions.json()["items"][0]["id"],
             "user": str(other.id),
         }
+
+    async def _webhook(self) -> str:
+        """A webhook, for an administrator."""
+        data = {"url": "https://hooks.example", "kinds": ["*"]}
+        answer = await self._client.post("/api/v1/webhooks", json=data, headers=self.headers)
+        return str(answer.json().get("id", "none"))
 
     def send(self, case: Any, *, with_token: bool) -> httpx.Response:
         """The answer to a case, from another thread."""

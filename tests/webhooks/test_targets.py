@@ -142,7 +142,7 @@ def test_an_allowed_network_needs_nothing_and_allows_no_other() -> None:
 async def post(url: str, allowed: Any = (), *, require_encryption: bool = False) -> str | None:
     """The kind of error with which a message ends."""
     outcome = await send(url, {}, b"{}", allowed=allowed, require_encryption=require_encryption)
-    return outcome.error
+    return outcome.failure
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
