@@ -10,6 +10,13 @@ class TooManyWebhooksError(ConflictError):
     title = "There are as many webhooks as there may be: delete one first"
 
 
+class WebhookSecretLostError(ConflictError):
+    """It was sealed with another SECRET_KEY."""
+
+    code = "webhook_secret_lost"
+    title = "The secret is lost with an earlier SECRET_KEY: make a new one"
+
+
 class WebhookDisabledError(ConflictError):
     """Nothing is sent to it."""
 

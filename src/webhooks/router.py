@@ -97,7 +97,10 @@ async def rotate_webhook_secret(
 async def test_webhook(
     webhook_id: Id, admin: WebhookManager, webhooks: WebhookServiceDep
 ) -> Response:
-    """Send a message that tells of nothing. Its type is `webhook.test`; the list of deliveries says what came of it."""
+    """Send a message that tells of nothing. Its type is `webhook.test`.
+
+    The list of deliveries says what came of it.
+    """
     delivery = await webhooks.test(admin.user_id, webhook_id)
     return DocumentResponse(DELIVERY.of_entity(delivery), status_code=202)
 

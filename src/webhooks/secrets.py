@@ -1,6 +1,7 @@
 """The secrets of webhooks at rest."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -22,11 +23,14 @@ class WebhookSecrets:
     def living(self, webhook: Webhook, now: datetime) -> Sequence[bytes]:
         """The webhook's secret, and the one before it while that is still valid.
 
-        Raises:
-            ValueError: they were sealed with another SECRET_KEY.
+        Those that were sealed with another SECRET_KEY are lost.
         """
         sealed = [webhook.secret]
         until = webhook.previous_secret_until
         if webhook.previous_secret and until and until > now:
             sealed.append(webhook.previous_secret)
-        return [self._box.open(one, webhook.id.bytes) for one in sealed]
+        opened = []
+        for one in sealed:
+            with suppress(ValueError):
+                opened.append(self._box.open(one, webhook.id.bytes))
+        return opened

@@ -14,7 +14,11 @@ from src.ids import uuid7
 from src.sql.session import DatabaseSession
 from src.sql.shapes import Document
 from src.webhooks import deliveries
-from src.webhooks.exceptions import TooManyWebhooksError, WebhookDisabledError
+from src.webhooks.exceptions import (
+    TooManyWebhooksError,
+    WebhookDisabledError,
+    WebhookSecretLostError,
+)
 from src.webhooks.kinds import TEST
 from src.webhooks.models import Delivery, Webhook
 from src.webhooks.schemas import WebhookCreate, WebhookUpdate
@@ -100,7 +104,11 @@ class WebhookService:
         await self._record("deleted", admin_id, webhook_id)
 
     async def secret(self, webhook_id: UUID) -> Document:
-        """Its secret."""
+        """Its secret.
+
+        Raises:
+            WebhookSecretLostError: it was sealed with another SECRET_KEY.
+        """
         return self._document(await self._locked(webhook_id))
 
     async def rotate_secret(self, admin_id: UUID, webhook_id: UUID) -> Document:
@@ -160,6 +168,8 @@ class WebhookService:
 
     def _document(self, webhook: Webhook) -> Document:
         keys = self._secrets.living(webhook, self._now)
+        if not keys:
+            raise WebhookSecretLostError
         until = webhook.previous_secret_until if len(keys) > 1 else None
         return {"secret": secret_text(keys[0]), "previous_secret_until": until}
 

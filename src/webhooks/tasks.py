@@ -13,7 +13,7 @@ from src.webhooks import deliveries
 from src.webhooks.kinds import selections_of
 from src.webhooks.models import Delivery, Webhook
 from src.webhooks.secrets import WebhookSecrets
-from src.webhooks.sending import send
+from src.webhooks.sending import Outcome, send
 from src.webhooks.signatures import signed_headers
 
 KEPT = timedelta(days=30)
@@ -61,13 +61,15 @@ async def _deliver(context: JobContext, job: DueDelivery) -> None:
     payload = delivery.payload.encode()
     keys = WebhookSecrets(settings).living(webhook, now)
     headers = signed_headers(str(delivery.event_id), int(now.timestamp()), payload, keys)
-    outcome = await send(
-        webhook.url,
-        headers,
-        payload,
-        allowed=settings.webhook_allowed_networks,
-        require_encryption=settings.webhook_encryption_required,
-    )
+    outcome = Outcome(failure="secret_lost")
+    if keys:
+        outcome = await send(
+            webhook.url,
+            headers,
+            payload,
+            allowed=settings.webhook_allowed_networks,
+            require_encryption=settings.webhook_encryption_required,
+        )
     now = context.clock.now()
     async with database.independent_transaction() as session:
         delay = await deliveries.note(session, delivery, outcome, now)
