@@ -7,11 +7,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
+from src.webhooks.models import Webhook
 from src.webhooks.service import MAX_WEBHOOKS
-from tests.auth.support import rows
+from tests.auth.support import change, rows
 from tests.support import Account, problem_of
-from tests.webhooks.support import WEBHOOKS, create, secret
+from tests.webhooks.support import WEBHOOKS, create, deliveries, happen, secret, send
 
 URL = "https://hooks.example/plaza"
 ACTIONS = "SELECT action FROM audit_log WHERE action LIKE 'webhook.%' ORDER BY id"
@@ -128,6 +130,23 @@ async def test_a_rotated_secret_is_a_new_one_and_the_old_one_stays_for_a_day(
     assert answer.json()["previous_secret_until"] == "2026-03-02T12:00:00Z"
     assert await secret(client, admin, webhook) == answer.json()["secret"]
     assert await rows(app, ACTIONS) == ["webhook.created", "webhook.secret_rotated"]
+
+
+async def test_after_a_change_of_secret_key_a_new_secret_is_made(
+    client: httpx.AsyncClient, app: FastAPI, admin: Account
+) -> None:
+    webhook = await create(client, admin, URL)
+    await happen(app)
+    await change(app, update(Webhook).values(secret=b"sealed-with-another-secret-key"))
+    address = f"{WEBHOOKS}/{webhook['id']}"
+    lost = await client.get(f"{address}/secret", headers=admin.headers)
+    problem_of(lost, 409, "webhook_secret_lost")
+    await send(app, webhook)
+    [delivery] = await deliveries(client, admin, webhook)
+    assert (delivery["status"], delivery["last_error"]) == ("pending", "secret_lost")
+    rotated = await client.post(f"{address}/rotate-secret", headers=admin.headers)
+    assert rotated.json()["previous_secret_until"] is None
+    assert await secret(client, admin, webhook) == rotated.json()["secret"]
 
 
 async def test_disabling_and_enabling_is_told(
