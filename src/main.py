@@ -14,6 +14,8 @@ from src.auth import feature as auth
 from src.clock import Clock
 from src.config import Settings
 from src.database import open_database
+from src.events import feature as events
+from src.events.tasks import hand_to
 from src.http import problems
 from src.http.cors import ExactCORSMiddleware, own_origins
 from src.http.health import router as health_router
@@ -33,6 +35,7 @@ from src.openapi import document, pages
 from src.personal_tokens import feature as personal_tokens
 from src.posts import feature as posts
 from src.users import feature as users
+from src.webhooks import feature as webhooks
 
 API_PREFIX = "/api/v1"
 # The order of their tags in the OpenAPI document, as a newcomer needs them.
@@ -43,15 +46,18 @@ FEATURES = [
     posts.FEATURE,
     personal_tokens.FEATURE,
     administration.FEATURE,
+    webhooks.FEATURE,
     idempotency.FEATURE,
     audit.FEATURE,
+    events.FEATURE,
 ]
 TAGS = {name: text for feature in FEATURES for name, text in feature.tags.items()} | {
     "health": "Whether the process runs, and is ready to serve."
 }
 API_ROUTERS = [router for feature in FEATURES for router in feature.routers]
 PERSONAL_DATA = [section for feature in FEATURES for section in feature.personal_data]
-TASKS = [task for feature in FEATURES for task in feature.tasks]
+SUBSCRIBERS = [subscriber for feature in FEATURES for subscriber in feature.subscribers]
+TASKS = [*(task for feature in FEATURES for task in feature.tasks), hand_to(SUBSCRIBERS)]
 SCHEDULES = [schedule for feature in FEATURES for schedule in feature.schedules]
 CORS_RESPONSE_HEADERS = [
     "ETag",

@@ -12,6 +12,7 @@ from src.auth.models import (
     Throttle,
     TotpFactor,
 )
+from src.events.models import RecordedEvent
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
 from src.posts.models import Post, PostRevision, PostSlug
@@ -21,12 +22,14 @@ from src.posts.tags.models import Tag
 from src.sql.tables import Base
 from src.users.models import HeldUsername, User
 from src.users.relationships.models import Block, Follow, FollowCount
+from src.webhooks.models import Delivery, Webhook
 
 __all__ = [
     "AuditEntry",
     "Base",
     "Block",
     "Bookmark",
+    "Delivery",
     "EmailLink",
     "FailureCount",
     "Follow",
@@ -40,6 +43,7 @@ __all__ = [
     "PostRevision",
     "PostSearch",
     "PostSlug",
+    "RecordedEvent",
     "RecoveryCode",
     "Registration",
     "Session",
@@ -48,4 +52,5 @@ __all__ = [
     "Throttle",
     "TotpFactor",
     "User",
+    "Webhook",
 ]

@@ -20,6 +20,7 @@ from tests.auth.support import ME, code
 from tests.personal_tokens.support import bearer, made
 from tests.posts.support import POSTS, write
 from tests.support import PASSWORD, Account, Accounts
+from tests.webhooks.support import WEBHOOKS, create
 
 API = "/api/v1"
 NOBODYS = "01890000-0000-7000-8000-000000000000"
@@ -260,6 +261,38 @@ CALLS: dict[str, list[Call]] = {
     ],
     "GET /api/v1/usernames/{username}": [public(url=f"{API}/usernames/ann")],
     "GET /api/v1/audit-log": [needs("audit:read")],
+    "GET /api/v1/webhooks": [needs("webhooks:manage")],
+    "POST /api/v1/webhooks": [
+        needs("webhooks:manage", json={"url": "https://b.example", "kinds": ["*"]}, status=201)
+    ],
+    "GET /api/v1/webhooks/{webhook_id}": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{{webhook_id}}")
+    ],
+    "PATCH /api/v1/webhooks/{webhook_id}": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{{webhook_id}}", json={})
+    ],
+    "DELETE /api/v1/webhooks/{webhook_id}": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{NOBODYS}", status=404)
+    ],
+    "GET /api/v1/webhooks/{webhook_id}/secret": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{{webhook_id}}/secret")
+    ],
+    "POST /api/v1/webhooks/{webhook_id}/rotate-secret": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{{webhook_id}}/rotate-secret")
+    ],
+    "POST /api/v1/webhooks/{webhook_id}/test": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{{webhook_id}}/test", status=202)
+    ],
+    "GET /api/v1/webhooks/{webhook_id}/deliveries": [
+        needs("webhooks:manage", url=f"{WEBHOOKS}/{{webhook_id}}/deliveries")
+    ],
+    "POST /api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry": [
+        needs(
+            "webhooks:manage",
+            url=f"{WEBHOOKS}/{{webhook_id}}/deliveries/{NOBODYS}/retry",
+            status=404,
+        )
+    ],
     "POST /api/v1/users/me/email": [
         own(*PROFILE, json=PROOF | {"new_email": "ann@x.test"}, status=422),
         own(*PROFILE, json=PROOF | {"new_email": "ann@soon.test"}, status=202),
@@ -288,6 +321,7 @@ GUARDED: dict[str, list[set[str]]] = {
     "entry-about-ann": [{"audit:read"}, set(OWN_READS)],
     "entry-about-bob": [{"audit:read"}],
     "bob@x.test": [{"users:manage"}],
+    "https://hooks.example/of-ann": [{"webhooks:manage"}],
 }
 World = dict[str, str]
 
@@ -312,6 +346,7 @@ async def world(app: FastAPI, client: httpx.AsyncClient, accounts: Accounts) -> 
         await client.put(f"{POSTS}/{liked['id']}/like", headers=ann.headers)
         await client.put(f"{POSTS}/{liked['id']}/bookmark", headers=ann.headers)
     token = await made(client, ann, name="name-of-a-token")
+    webhook = await create(client, ann, "https://hooks.example/of-ann")
     now = app.state.clock.now()
     later = now + timedelta(days=1)
     async with app.state.database.independent_transaction() as session:
@@ -352,6 +387,7 @@ async def world(app: FastAPI, client: httpx.AsyncClient, accounts: Accounts) -> 
         "draft_slug": draft["slug"],
         "news_id": news["id"],
         "token_id": token["id"],
+        "webhook_id": webhook["id"],
         "bob_id": bob.id,
     }
 

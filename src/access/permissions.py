@@ -14,6 +14,7 @@ from typing_extensions import TypeAliasType
 PERMISSIONS: Mapping[str, str] = {
     "users:manage": "Manage users, their roles and sessions",
     "audit:read": "Read the audit log",
+    "webhooks:manage": "Manage webhooks, and see their secrets and what they are sent",
 }
 OWN_SCOPES: Mapping[str, str] = {
     "profile:read": "Read your own account",

@@ -8,6 +8,7 @@ from src.auth.exceptions import WrongPasswordError
 from src.auth.flows import Flow
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.registration.left_addresses import leave_address
+from src.events import log as events
 from src.http.responses import IfMatch
 from src.users.administrators import require_another_administrator
 from src.users.models import User
@@ -37,11 +38,15 @@ class DeletionService(Flow):
             user = await self._lock_among_administrators(user)
         if_match.check(user.version)
         await self._events.tell(self._session, "account.deleted", user)
-        await hold(self._session, user.username, None, self._clock.now())
+        now = self._clock.now()
+        await events.record(
+            self._session, "user.deleted", at=now, subject_id=user.id, actor_id=user.id
+        )
+        await hold(self._session, user.username, None, now)
         if not user.email_verified:
             email, user.email = user.email, f"{user.id}@deleted.invalid"
             await self._session.flush()
-            await leave_address(self._session, user.id, email, self._clock.now())
+            await leave_address(self._session, user.id, email, now)
         await self._session.delete(user)
         await self._session.flush()
 

@@ -15,6 +15,7 @@ from src.auth.schemas import Password
 from src.auth.security_events import SecurityNotice, security_notice
 from src.clock import Clock
 from src.config import Settings
+from src.events import log as events
 from src.exceptions import ConflictError, InvalidInputError
 from src.ids import uuid7
 from src.sql.session import DatabaseSession
@@ -65,6 +66,7 @@ async def create_admin(
     await audit.record(
         session, "account.created", at=now, peer=None, user_id=user.id, roles=user.roles
     )
+    await events.record(session, "user.registered", at=now, subject_id=user.id)
     await session.flush()
     return f"{email} is an administrator, with the username {username}."
 

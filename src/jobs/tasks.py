@@ -52,6 +52,7 @@ class Task(Generic[Payload]):
     name: str
     payload: type[Payload]
     run: Callable[[JobContext, Payload], Awaitable[None]]
+    at_once: int = 0  # how many of them a worker does at most; 0 for as many as it can
 
     async def enqueue(
         self, work: Runner, payload: Payload, *, delay: timedelta | None = None

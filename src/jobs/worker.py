@@ -86,6 +86,7 @@ class Worker:
             for task in self._tasks:
                 queue.entrypoint(
                     task.name,
+                    concurrency_limit=task.at_once,
                     on_failure="hold",
                     executor_factory=partial(
                         DatabaseRetryEntrypointExecutor,

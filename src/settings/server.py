@@ -34,6 +34,7 @@ class ServerSettings(SettingsGroup):
         "sentry-trace",
     ]
     trusted_proxies: Annotated[list[IPv4Network | IPv6Network], *COMMAS] = []
+    webhook_allowed_networks: Annotated[list[IPv4Network | IPv6Network], *COMMAS] = []
     data_dir: Path = Path("var")
     access_log: bool = False
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024**3)] = 1024 * 1024
@@ -60,6 +61,11 @@ class ServerSettings(SettingsGroup):
         if not origin.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return origin + path
+
+    @property
+    def webhook_encryption_required(self) -> bool:
+        """Whether webhooks outside of the allowed networks need https."""
+        return self.environment == "production"
 
     @property
     def public_path(self) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from src.clock import Clock
 from src.config import Settings
+from src.events import log as events
 from src.http.responses import IfMatch
 from src.sql.pool import Pool
 from src.sql.session import DatabaseSession
@@ -61,11 +62,22 @@ class UserService:
                 raise UsernameReservedError
             user.requested_username = None
         now = self._clock.now()
+        version = user.version
         # The constraint says whether somebody has the username.
         await self._session.change(user, changes, now)
         if user.username != before:
             await require_not_held(self._session, user.username, user.id, now)
             await hold(self._session, before, user.id, now)
+        if user.version != version:
+            changed = sorted(changes.model_fields_set)
+            await events.record(
+                self._session,
+                "user.updated",
+                at=now,
+                subject_id=user.id,
+                actor_id=user.id,
+                changed=changed,
+            )
         return user
 
 

@@ -133,6 +133,8 @@ async def test_every_example_works_as_it_stands(
     await accounts.add("root", roles=("admin",))
     reader.headers = (await accounts.sign_in("root")).headers
     await reader.send("PATCH /users/{user}", 200, path_values=(post["author"]["id"],))
+    webhook = await reader.send("POST /webhooks", 201)
+    await reader.send("PATCH /webhooks/{webhook_id}", 200, path_values=(webhook["id"],))
     await reader.sign_in()
     await reader.send("DELETE /users/me", 204)
 

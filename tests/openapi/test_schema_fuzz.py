@@ -41,9 +41,11 @@ RULES = {
     *("text_empty", "text_invisible", "text_control_character", "text_line_break", "text_marks"),
     *("password_too_common", "password_is_email", "password_same", "password_invalid"),
     *("email_invalid", "tag_invalid", "cursor_invalid", "full_texts_too_many"),
+    *("webhook_url_invalid", "webhook_url_insecure", "webhook_address_refused"),
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
-# What takes more than a signed-in administrator: something mailed, a code, a client, an origin.
+# What takes more than a signed-in administrator: something mailed, a code, a client, an origin, a
+# plain URL.
 NEVER_SUCCEED = {
     f"{method} /api/v1/{path}"
     for method, path in (
@@ -55,6 +57,7 @@ NEVER_SUCCEED = {
         ("POST", "auth/web/logout"),
         ("POST", "auth/web/refresh"),
         ("GET", "auth/web/session"),
+        ("POST", "webhooks"),
         ("DELETE", "users/me/mfa/totp"),
         ("POST", "users/me/mfa/totp/confirm"),
         ("POST", "users/me/mfa/recovery-codes"),
@@ -119,6 +122,16 @@ class Caller:
             "session_id": sessions.json()["items"][0]["id"],
             "user": str(other.id),
         }
+        if self._role == "administrator":
+            await self._prepare_webhook()
+
+    async def _prepare_webhook(self) -> None:
+        """A webhook, of which there can be few."""
+        data = {"url": "https://hooks.example", "kinds": ["*"]}
+        url = "/api/v1/webhooks"
+        await self._client.post(url, json=data, headers=self.headers)
+        listed = await self._client.get(url, headers=self.headers)
+        self.known["webhook_id"] = listed.json()["items"][0]["id"]
 
     def send(self, case: Any, *, with_token: bool) -> httpx.Response:
         """The answer to a case, from another thread."""

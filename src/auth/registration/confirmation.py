@@ -22,6 +22,7 @@ from src.auth.models import EmailLink, Registration
 from src.auth.registration.email_change import EmailChangeService
 from src.auth.registration.schemas import EmailConfirm
 from src.auth.tokens.opaque_tokens import secret_digest
+from src.events import log as events
 from src.ids import uuid7
 from src.sql.statements import Query
 from src.users.exceptions import UsernameTakenError
@@ -114,10 +115,15 @@ class ConfirmationService(Flow):
         registration = await self._registration(user_id, registration_id)
         if registration_id is None or (registration and registration.opened_account):
             await self._confirm(user, registration, now)
-            return user.id
-        if registration:
-            return await self._start_over(user, registration, now)
-        raise InvalidLinkError
+            owner_id = user.id
+        elif registration:
+            owner_id = await self._start_over(user, registration, now)
+        else:
+            raise InvalidLinkError
+        await events.record(
+            self._session, "user.registered", at=now, subject_id=owner_id, actor_id=owner_id
+        )
+        return owner_id
 
     async def _user_of_link(self, link_id: UUID, now: datetime) -> UUID:
         link = await _link.first(self._database.reads, link_id=link_id, now=now)

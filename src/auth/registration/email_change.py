@@ -25,6 +25,7 @@ from src.auth.guessing.throttles import require_few
 from src.auth.models import EmailLink, Registration
 from src.auth.passwords.reauthentication import Reauthentication
 from src.auth.registration.left_addresses import leave_address
+from src.events import log as events
 from src.exceptions import InvalidInputError
 from src.sql.statements import Query
 from src.users.locking import lock_user
@@ -115,6 +116,9 @@ class EmailChangeService(Flow):
         await self._take_address(user.id, new_email, now)
         if not user.email_verified:
             await leave_address(self._session, user.id, account.email, now)
+            await events.record(
+                self._session, "user.registered", at=now, subject_id=user.id, actor_id=user.id
+            )
         # With them, a registration of the old address could still claim this account.
         await self._session.execute(delete(Registration).where(Registration.user_id == user.id))
         await self._session.execute(
