@@ -63,6 +63,11 @@ class Post(Identified, Versioned, Timestamped, Base):
     likes_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     comments_count: Mapped[int] = mapped_column(server_default=text("0"), default=0)
 
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody can read it."""
+        return self.status == "published" and self.deleted_at is None
+
 
 class PostSlug(Base):
     """A slug that a post has or had; no other post can have it."""

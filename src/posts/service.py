@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import Delete, delete, insert, select
 
 from src.dependencies import Service
+from src.events import log as events
+from src.events.kinds import Kind
 from src.exceptions import InvalidInputError
 from src.http.responses import IfMatch
 from src.ids import uuid7
@@ -24,6 +26,12 @@ from src.sql.statements import NewRow, Runner, Statement
 from src.users.models import User
 
 MAX_REVISIONS = 100
+# By whether everybody could read it before, and can now.
+_WHAT_HAPPENED: dict[tuple[bool, bool], Kind] = {
+    (False, True): "post.published",
+    (True, True): "post.updated",
+    (True, False): "post.removed",
+}
 _CONTENT = {"title", "summary", "body", "tags"}
 _inserted = insert(Post).returning(Post.slug, Post.id, Post.created_at).cte("inserted")
 _new_post = NewRow(
@@ -87,6 +95,16 @@ class PostService(Service):
         await _new_post.write(work, post)
         if publish_at := post["publish_at"]:
             await publish_later(work, post["id"], publish_at, now)
+        if data.status == "published":
+            await events.record(
+                work,
+                "post.published",
+                at=now,
+                subject_id=post["id"],
+                actor_id=author_id,
+                slug=slug,
+                title=data.title,
+            )
         return post
 
     async def update(
@@ -105,7 +123,7 @@ class PostService(Service):
         if "status" in given:
             await self._lock_author(author_id)
         post = await self._own_for_update(author_id, id_or_slug, if_match)
-        now = self._clock.now()
+        was_public, now = post.is_public, self._clock.now()
         before: dict[str, Any] = {
             "post_id": post.id,
             "number": post.revision,
@@ -127,8 +145,7 @@ class PostService(Service):
             await self._move(post, given.get("status", post.status), changes.publish_at)
         await self._name(post, given.get("slug"), before["title"])
         if self._session.is_modified(post):
-            post.updated_at = now
-            await self._session.flush()
+            await self._save(post, was_public=was_public)
         return await read_changed(self._session, post)
 
     async def delete(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> None:
@@ -140,8 +157,8 @@ class PostService(Service):
         """
         await self._lock_author(author_id)
         post = await self._own_for_update(author_id, id_or_slug, if_match)
-        post.deleted_at = post.updated_at = self._clock.now()
-        await self._session.flush()
+        was_public, post.deleted_at = post.is_public, self._clock.now()
+        await self._save(post, was_public=was_public)
 
     async def restore(self, author_id: UUID, id_or_slug: str, if_match: IfMatch) -> Document:
         """Take the author's post out of the trash, as it was.
@@ -155,12 +172,26 @@ class PostService(Service):
         await self._lock_author(author_id)
         post = await self._own_for_update(author_id, id_or_slug, if_match, trash=True)
         if post.deleted_at:
-            now = self._clock.now()
-            post.deleted_at, post.updated_at = None, now
-            if post.publish_at and post.publish_at <= now:
+            post.deleted_at = None
+            if post.publish_at and post.publish_at <= self._clock.now():
                 post.status, post.publish_at = "draft", None
-            await self._session.flush()
+            await self._save(post, was_public=False)
         return await read_changed(self._session, post)
+
+    async def _save(self, post: Post, *, was_public: bool) -> None:
+        """Write the changed post, and tell those who wait for it, if it is or was public."""
+        post.updated_at = now = self._clock.now()
+        await self._session.flush()
+        if was_public or post.is_public:
+            await events.record(
+                self._session,
+                _WHAT_HAPPENED[was_public, post.is_public],
+                at=now,
+                subject_id=post.id,
+                actor_id=post.author_id,
+                slug=post.slug,
+                title=post.title,
+            )
 
     async def _move(self, post: Post, status: PostStatus, publish_at: datetime | None) -> None:
         """To the state that was asked for."""

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import delete, select, update
 
+from src.events import log as events
 from src.jobs.tasks import JobContext, Schedule, Task
 from src.posts.life import TRASH_KEPT
 from src.posts.models import Post
@@ -40,7 +41,7 @@ async def _publish(context: JobContext, payload: ScheduledPost) -> None:
         await session.execute(
             select(User.id).where(User.id == author).with_for_update(key_share=True)
         )
-        await session.execute(
+        found = await session.execute(
             update(Post)
             .where(
                 Post.id == payload.post_id,
@@ -55,8 +56,19 @@ async def _publish(context: JobContext, payload: ScheduledPost) -> None:
                 updated_at=now,
                 version=Post.version + 1,
             )
+            .returning(Post.author_id, Post.slug, Post.title)
             .execution_options(synchronize_session=False)
         )
+        if post := found.one_or_none():
+            await events.record(
+                session,
+                "post.published",
+                at=now,
+                subject_id=payload.post_id,
+                actor_id=post.author_id,
+                slug=post.slug,
+                title=post.title,
+            )
 
 
 async def _empty_trash(context: JobContext) -> None:

@@ -42,6 +42,8 @@ FILL = f"""
         CASE WHEN likes_count % 10 = 0 THEN 'river' END, 'word' || likes_count, tags[2]))
     FROM posts WHERE status = 'published' AND deleted_at IS NULL;
     INSERT INTO bookmarks SELECT md5('user1')::uuid, id, created_at FROM posts;
+    INSERT INTO blocks SELECT md5('user' || n)::uuid, md5('user' || n % {AUTHORS} + 1)::uuid, now()
+    FROM generate_series(1, {AUTHORS}) AS n;
     INSERT INTO likes SELECT id, md5('user1')::uuid, created_at FROM posts;
     RESET session_replication_role;
     ANALYZE;

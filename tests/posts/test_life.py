@@ -41,7 +41,8 @@ async def act(
 
 async def run_jobs(app: FastAPI, database_url: str) -> None:
     """Run what is to publish posts, as if each job's time had come."""
-    for job in await query(database_url, "SELECT payload FROM pgqueuer ORDER BY id"):
+    due = "SELECT payload FROM pgqueuer WHERE entrypoint = 'posts.publish' ORDER BY id"
+    for job in await query(database_url, due):
         await publish.run(job_context(app), ScheduledPost.model_validate_json(job["payload"]))
 
 
@@ -143,7 +144,9 @@ async def test_a_clock_behind_the_databases_publishes_nothing_early(
     post = await write(client, ann, **SCHEDULED)
     await run_jobs(app, database_url)
     assert (await status_of(client, ann, post))[0] == "scheduled"
-    jobs = await query(database_url, "SELECT payload FROM pgqueuer")
+    jobs = await query(
+        database_url, "SELECT payload FROM pgqueuer WHERE entrypoint = 'posts.publish'"
+    )
     assert [job["payload"] for job in jobs] == [jobs[0]["payload"]] * 2
 
 
@@ -277,3 +280,39 @@ async def test_at_once_publishing_and_deleting_counts_right(
     )
     published = len(await titles(client, author="ann"))
     assert (await client.get("/api/v1/users/ann")).json()["posts_count"] == published
+
+
+async def test_what_everybody_can_read_is_told_of(
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    ann: Account,
+    clock: FrozenClock,
+    database_url: str,
+) -> None:
+    post = await write(client, ann, title="Draft")
+    for action in ("publish", "publish", "unpublish", "publish"):
+        await act(client, ann, post, action)
+    await change(client, ann, post, title="News")
+    await change(client, ann, post, title="News")
+    await trash(client, ann, post)
+    await act(client, ann, post, "restore")
+    await write(client, ann, title="At once", status="published")
+    await write(client, ann, title="Soon", **SCHEDULED)
+    clock.advance(timedelta(hours=2))
+    await run_jobs(app, database_url)
+    events = await query(
+        database_url,
+        "SELECT kind, data::json ->> 'title' AS title, actor_id FROM events"
+        " WHERE kind LIKE 'post.%' ORDER BY position",
+    )
+    assert [(event["kind"].removeprefix("post."), event["title"]) for event in events] == [
+        ("published", "Draft"),
+        ("removed", "Draft"),
+        ("published", "Draft"),
+        ("updated", "News"),
+        ("removed", "News"),
+        ("published", "News"),
+        ("published", "At once"),
+        ("published", "Soon"),
+    ]
+    assert {str(event["actor_id"]) for event in events} == {ann.id}
