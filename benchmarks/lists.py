@@ -9,14 +9,20 @@ from typing import Any
 import asyncpg
 
 from benchmarks import data
+from src.posts.following.lists import read_feed
 from src.posts.lists import list_posts
 from src.posts.reads import read_post
-from src.posts.schemas import PostFilter
+from src.posts.schemas import PostFilter, PostPage
 from src.sql.listing import DEFAULT_LIMIT, encode_cursor
 
 FAR_PAGE = 1000
 COMMON_WORD = "fountain"
+SIGNED_IN, FEED = "newest, to somebody", "of 500 whom somebody follows"
 TIMES = 25
+_FOLLOW = """
+    INSERT INTO follows SELECT $1, id, now() FROM users
+    WHERE id <> $1 ORDER BY md5(username) LIMIT 500 ON CONFLICT DO NOTHING
+"""
 _FAR = """
     SELECT published_at, id FROM posts WHERE status = 'published' AND deleted_at IS NULL
     ORDER BY published_at DESC, id DESC OFFSET $1 LIMIT 1
@@ -61,6 +67,7 @@ async def measure_lists(url: str) -> list[ListCost]:
         assert far is not None
         cursor = encode_cursor(far["published_at"], far["id"])
         viewer = data.user_id(0)
+        await connection.execute(_FOLLOW, viewer)
         lists: dict[str, Callable[[Any], Awaitable[object]]] = {
             "newest": lambda runner: list_posts(runner, PostFilter(), None),
             f"newest, page {FAR_PAGE}": lambda runner: list_posts(
@@ -70,7 +77,8 @@ async def measure_lists(url: str) -> list[ListCost]:
             "popular": lambda runner: list_posts(runner, PostFilter(sort="popular"), None),
             "of an author": lambda runner: list_posts(runner, PostFilter(author="user-7"), None),
             "with a tag": lambda runner: list_posts(runner, PostFilter(tag="bread"), None),
-            "newest, to somebody": lambda runner: list_posts(runner, PostFilter(), viewer),
+            SIGNED_IN: lambda runner: list_posts(runner, PostFilter(), viewer),
+            FEED: lambda runner: read_feed(runner, PostPage(), viewer),
             "with a common word": lambda runner: list_posts(
                 runner, PostFilter(q=COMMON_WORD), None
             ),

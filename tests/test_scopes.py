@@ -215,6 +215,7 @@ CALLS: dict[str, list[Call]] = {
     "GET /api/v1/users/{username}/followers": [public(url=f"{API}/users/ann/followers")],
     "GET /api/v1/users/{username}/following": [public(url=f"{API}/users/ann/following")],
     "GET /api/v1/users/me/blocks": [needs("follows:read")],
+    "GET /api/v1/feed": [needs("posts:read", "follows:read")],
     "GET /api/v1/users/me": [needs("profile:read")],
     "PATCH /api/v1/users/me": [
         needs(*PROFILE, json={}),

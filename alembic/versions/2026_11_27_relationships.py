@@ -96,8 +96,21 @@ def _create(table: str, one: str, other: str) -> None:
     op.create_index(name, table, [one, "created_at", other], unique=False)
 
 
+def _create_index_of_published(*include: str) -> None:
+    op.drop_index("ix_posts_published", table_name="posts")
+    op.create_index(
+        "ix_posts_published",
+        "posts",
+        ["published_at", "id"],
+        unique=False,
+        postgresql_include=include,
+        postgresql_where=sa.text("status = 'published' AND deleted_at IS NULL"),
+    )
+
+
 def upgrade() -> None:
     """Apply."""
+    _create_index_of_published("author_id")
     _create("follows", "follower_id", "followed_id")
     op.create_index(
         op.f("ix_follows_followed_id_created_at_follower_id"),
@@ -131,6 +144,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    _create_index_of_published()
     op.execute("DROP TRIGGER end_relationships ON users")
     for table in ("follow_counts", "blocks", "follows"):
         op.drop_table(table)

@@ -4,6 +4,7 @@ from src.features import Feature
 from src.posts import personal_data, router, tasks
 from src.posts.feeds import router as feeds
 from src.posts.feeds import sitemaps
+from src.posts.following import router as following
 from src.posts.previews import router as previews
 from src.posts.reactions import reads as reaction_reads
 from src.posts.reactions import router as reactions
@@ -18,6 +19,7 @@ FEATURE = Feature(
         revisions.router,
         previews.router,
         reactions.router,
+        following.router,
         tags.router,
     ],
     pages=[previews.pages, feeds.pages],

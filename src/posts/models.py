@@ -24,7 +24,14 @@ class Post(Identified, Versioned, Timestamped, Base):
         CheckConstraint("status IN ('draft', 'published', 'scheduled')", "status_known"),
         CheckConstraint("(status = 'published') = (published_at IS NOT NULL)", "published_at_set"),
         CheckConstraint("(status = 'scheduled') = (publish_at IS NOT NULL)", "publish_at_set"),
-        Index("ix_posts_published", "published_at", "id", postgresql_where=_PUBLISHED),
+        # With the author, since who follows some looks through the newest of all.
+        Index(
+            "ix_posts_published",
+            "published_at",
+            "id",
+            postgresql_include=["author_id"],
+            postgresql_where=_PUBLISHED,
+        ),
         Index(
             "ix_posts_author_published",
             "author_id",

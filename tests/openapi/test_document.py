@@ -54,6 +54,7 @@ OPERATIONS = {
     "listFollowers": "GET /api/v1/users/{username}/followers",
     "listFollowing": "GET /api/v1/users/{username}/following",
     "listBlocks": "GET /api/v1/users/me/blocks",
+    "getFeed": "GET /api/v1/feed",
     "listPosts": "GET /api/v1/posts",
     "createPost": "POST /api/v1/posts",
     "getAtomFeed": "GET /api/v1/posts/feed.atom",
