@@ -43,6 +43,17 @@ async def test_at_once_each_gets_another_and_no_number_is_left_out(
     assert {post["slug"] for post in posts} == expected
 
 
+async def test_a_repeated_request_takes_no_second_slug(
+    client: httpx.AsyncClient, ann: Account
+) -> None:
+    await write(client, ann, title="Hello")
+    post = {"title": "Hello", "body": "x", "status": "published"}
+    headers = ann.headers | {"Idempotency-Key": "hello"}
+    answers = [await client.post(POSTS, json=post, headers=headers) for _ in range(2)]
+    assert [answer.json()["slug"] for answer in answers] == ["hello-2", "hello-2"]
+    assert await slugs(client, ann, "Hello") == ["hello-3"]
+
+
 async def test_at_once_they_take_the_slug_of_one_title_by_changing_theirs(
     client: httpx.AsyncClient, ann: Account
 ) -> None:
