@@ -12,6 +12,7 @@ from src.administration import feature as administration
 from src.audit import feature as audit
 from src.auth import feature as auth
 from src.clock import Clock
+from src.comments import feature as comments
 from src.config import Settings
 from src.database import open_database
 from src.events import feature as events
@@ -44,6 +45,7 @@ FEATURES = [
     users.FEATURE,
     account.FEATURE,
     posts.FEATURE,
+    comments.FEATURE,
     personal_tokens.FEATURE,
     administration.FEATURE,
     webhooks.FEATURE,

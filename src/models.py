@@ -12,6 +12,7 @@ from src.auth.models import (
     Throttle,
     TotpFactor,
 )
+from src.comments.models import Comment
 from src.events.models import RecordedEvent
 from src.idempotency.models import IdempotencyRecord
 from src.personal_tokens.models import PersonalToken
@@ -29,6 +30,7 @@ __all__ = [
     "Base",
     "Block",
     "Bookmark",
+    "Comment",
     "Delivery",
     "EmailLink",
     "FailureCount",

@@ -215,6 +215,31 @@ CALLS: dict[str, list[Call]] = {
     "GET /api/v1/users/{username}/followers": [public(url=f"{API}/users/ann/followers")],
     "GET /api/v1/users/{username}/following": [public(url=f"{API}/users/ann/following")],
     "GET /api/v1/users/me/blocks": [needs("follows:read")],
+    "GET /api/v1/posts/{post_id}/comments": [
+        public(url=f"{POSTS}/{{news_id}}/comments"),
+        needs("posts:read", url=f"{POSTS}/{{draft_id}}/comments"),
+    ],
+    "POST /api/v1/posts/{post_id}/comments": [
+        needs(
+            "comments:write",
+            url=f"{POSTS}/{{news_id}}/comments",
+            status=201,
+            json={"body": "Hello"},
+        ),
+        needs(
+            "comments:write",
+            url=f"{POSTS}/{{draft_id}}/comments",
+            status=404,
+            json={"body": "Hello"},
+        ),
+    ],
+    "GET /api/v1/comments/{comment_id}": [public(404, url=f"{API}/comments/{NOBODYS}")],
+    "PATCH /api/v1/comments/{comment_id}": [
+        needs("comments:write", url=f"{API}/comments/{NOBODYS}", status=404, json={"body": "x"}),
+    ],
+    "DELETE /api/v1/comments/{comment_id}": [
+        needs("comments:write", url=f"{API}/comments/{NOBODYS}", status=404),
+    ],
     "GET /api/v1/feed": [needs("posts:read", "follows:read")],
     "GET /api/v1/users/me": [needs("profile:read")],
     "PATCH /api/v1/users/me": [

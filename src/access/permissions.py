@@ -20,6 +20,7 @@ OWN_SCOPES: Mapping[str, str] = {
     "profile:read": "Read your own account",
     "profile:write": "Change your own profile",
     "posts:read": "Read your own drafts, likes and bookmarks",
+    "comments:write": "Write, change and delete your own comments",
     "follows:read": "See whom you follow and block",
     "follows:write": "Follow and block people",
     "posts:write": "Write, change and delete your own posts, like and bookmark posts",

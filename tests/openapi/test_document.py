@@ -55,6 +55,11 @@ OPERATIONS = {
     "listFollowing": "GET /api/v1/users/{username}/following",
     "listBlocks": "GET /api/v1/users/me/blocks",
     "getFeed": "GET /api/v1/feed",
+    "listComments": "GET /api/v1/posts/{post_id}/comments",
+    "createComment": "POST /api/v1/posts/{post_id}/comments",
+    "getComment": "GET /api/v1/comments/{comment_id}",
+    "updateComment": "PATCH /api/v1/comments/{comment_id}",
+    "deleteComment": "DELETE /api/v1/comments/{comment_id}",
     "listPosts": "GET /api/v1/posts",
     "createPost": "POST /api/v1/posts",
     "getAtomFeed": "GET /api/v1/posts/feed.atom",
@@ -224,7 +229,9 @@ def test_who_needs_no_token_says_so(document: dict[str, Any]) -> None:
     security = {name: operation["security"] for name, operation in operations(document)}
     assert {name for name, found in security.items() if found == [{"BearerToken": []}, {}]} == {
         "GET /api/v1/posts",
+        "GET /api/v1/comments/{comment_id}",
         "GET /api/v1/posts/{post_id}",
+        "GET /api/v1/posts/{post_id}/comments",
         "GET /api/v1/users/{user}",
         "GET /api/v1/users/{username}/followers",
         "GET /api/v1/users/{username}/following",

@@ -18,7 +18,7 @@ _USER = Shape.of(UserSummary, User)
 
 
 def not_blocked(
-    user_id: InstrumentedAttribute[UUID], viewer_id: UUID | BindParameter[Any] | None
+    user_id: InstrumentedAttribute[Any], viewer_id: UUID | BindParameter[Any] | None
 ) -> ColumnElement[bool]:
     """Whether neither of the two has blocked the other.
 
