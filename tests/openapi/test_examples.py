@@ -111,6 +111,8 @@ async def test_every_example_works_as_it_stands(
     await reader.send("PATCH /users/me", 200)
     post = await reader.send("POST /posts", 201)
     await reader.send("PATCH /posts/{post_id}", 200, path_values=(post["slug"],))
+    comment = await reader.send("POST /posts/{post_id}/comments", 201, path_values=(post["id"],))
+    await reader.send("PATCH /comments/{comment_id}", 200, path_values=(comment["id"],))
     await reader.send("POST /users/me/tokens", 201)
     await use_a_second_factor(reader, clock)
     await reader.send("POST /users/me/email", 202)

@@ -41,6 +41,7 @@ RULES = {
     *("text_empty", "text_invisible", "text_control_character", "text_line_break", "text_marks"),
     *("password_too_common", "password_is_email", "password_same", "password_invalid"),
     *("email_invalid", "tag_invalid", "cursor_invalid", "full_texts_too_many"),
+    *("comment_unknown", "comment_too_deep"),
     *("webhook_url_invalid", "webhook_url_insecure", "webhook_address_refused"),
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -108,8 +109,12 @@ class Caller:
         self.headers = me.headers
         other = await self._accounts.add(f"{name}-other")
         post = await self._client.post(
-            "/api/v1/posts", json={"title": "x", "body": "x"}, headers=self.headers
+            "/api/v1/posts",
+            json={"title": "x", "body": "x", "status": "published"},
+            headers=self.headers,
         )
+        comments = f"{post.headers['location']}/comments"
+        comment = await self._client.post(comments, json={"body": "x"}, headers=self.headers)
         token = await self._client.post(
             "/api/v1/users/me/tokens",
             json={"current_password": PASSWORD, "name": "x", "scopes": ["posts:read"]},
@@ -117,7 +122,9 @@ class Caller:
         )
         sessions = await self._client.get("/api/v1/auth/sessions", headers=self.headers)
         self.known = {
-            "post_id": post.json()["slug"],
+            "post_id": post.json()["id"],
+            "comment_id": comment.json()["id"],
+            "username": f"{name}-other",
             "token_id": token.json()["id"],
             "session_id": sessions.json()["items"][0]["id"],
             "user": str(other.id),

@@ -289,7 +289,7 @@ class TestSideBySide:
             "password_wait_seconds": 60.0,
             "database_wait_seconds": 60.0,
         }  # on a busy machine
-        return settings.model_copy(update={"bcrypt_rounds": 8, "database_pool_size": 50} | patient)
+        return settings.model_copy(update={"bcrypt_rounds": 8, "database_pool_size": 20} | patient)
 
     async def test_of_forty_only_the_free_ones_are_decided(self, client: httpx.AsyncClient) -> None:
         passwords = [WRONG] * 40

@@ -1,6 +1,5 @@
 """Signing in: who gets a session, and what the others can tell apart."""
 
-import statistics
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -161,8 +160,8 @@ class TestTime:
                 started = time.process_time()  # of all threads, whatever else this machine does
                 await sign_in(client, login, WRONG)
                 spent[login].append(time.process_time() - started)
-        medians = [statistics.median(times) for times in spent.values()]
-        assert max(medians) < 1.25 * min(medians)
+        least = [min(times) for times in spent.values()]  # what else the process does comes on top
+        assert max(least) < 1.25 * min(least)
 
 
 async def test_a_failed_sign_in_leaves_the_sessions_alone(
