@@ -171,7 +171,7 @@ CALLS: dict[str, list[Call]] = {
     "POST /api/v1/posts/{post_id}/preview-link": [
         needs(*POSTS_OWN, url=f"{POSTS}/{{draft_id}}/preview-link"),
     ],
-    "GET /api/v1/posts/previews/{token}": [public(404, url=f"{POSTS}/previews/x")],
+    "GET /api/v1/post-previews/{token}": [public(404, url=f"{API}/post-previews/x")],
     "GET /preview-post": [public(404, url="/preview-post?token=x")],
     "GET /api/v1/posts/{post_id}/revisions": [
         needs("posts:read", url=f"{POSTS}/{{draft_id}}/revisions"),

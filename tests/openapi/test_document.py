@@ -80,7 +80,7 @@ OPERATIONS = {
     "getRevision": "GET /api/v1/posts/{post_id}/revisions/{number}",
     "restoreRevision": "POST /api/v1/posts/{post_id}/revisions/{number}/restore",
     "makePreviewLink": "POST /api/v1/posts/{post_id}/preview-link",
-    "getPreview": "GET /api/v1/posts/previews/{token}",
+    "getPreview": "GET /api/v1/post-previews/{token}",
     "listPersonalTokens": "GET /api/v1/users/me/tokens",
     "createPersonalToken": "POST /api/v1/users/me/tokens",
     "getPersonalToken": "GET /api/v1/users/me/tokens/{token_id}",

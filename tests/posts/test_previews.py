@@ -23,7 +23,7 @@ async def test_a_link_shows_the_draft_as_it_is_now(client: httpx.AsyncClient, an
     post = await write(client, ann, title="<Plans>", body="Some *text*")
     made = await link(client, ann, post)
     assert made["expires_at"] == "2026-03-08T12:00:00Z"
-    shown = await client.get(f"{POSTS}/previews/{made['token']}")
+    shown = await client.get(f"/api/v1/post-previews/{made['token']}")
     assert (shown.json(), shown.headers["cache-control"]) == (post, "no-store")
     assert shown.headers["x-robots-tag"] == "noindex"
     page = await client.get(made["url"])
@@ -40,7 +40,7 @@ async def test_it_ends_after_a_week_and_with_the_post(
 ) -> None:
     post = await write(client, ann)
     made = await link(client, ann, post)
-    path = f"{POSTS}/previews/{made['token']}"
+    path = f"/api/v1/post-previews/{made['token']}"
     await trash(client, ann, post)
     problem_of(await client.get(path), 404, "not_found")
     problem_of(await client.get(made["url"]), 404, "not_found")
@@ -60,10 +60,10 @@ async def test_another_token_shows_nothing(
     changed = [token[:i] + ("A" if token[i] != "A" else "B") + token[i + 1 :] for i in (0, 25, 60)]
     for wrong in (*changed, token[:-1], token + "A", "x", ann.access_token[:70], "%00", "a" * 200):
         with subtests.test(wrong):
-            problem_of(await client.get(f"{POSTS}/previews/{wrong}"), 404, "not_found")
+            problem_of(await client.get(f"/api/v1/post-previews/{wrong}"), 404, "not_found")
             page = await client.get("/preview-post", params={"token": wrong})
             problem_of(page, 404, "not_found")
-    problem_of(await client.get(f"{POSTS}/previews/{'a' * 201}"), 422, "validation_error")
+    problem_of(await client.get(f"/api/v1/post-previews/{'a' * 201}"), 422, "validation_error")
     problem_of(await client.get("/preview-post"), 422, "validation_error")
 
 

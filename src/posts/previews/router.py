@@ -16,11 +16,11 @@ from src.posts.reads import own_post_id, read_preview
 from src.posts.schemas import PostRead
 from src.sql.shapes import Document
 
-router = APIRouter(prefix="/posts", tags=["posts"])
+router = APIRouter(tags=["posts"])
 pages = APIRouter(include_in_schema=False)
 
 
-@router.post("/{post_id}/preview-link", response_model=PreviewLinkRead)
+@router.post("/posts/{post_id}/preview-link", response_model=PreviewLinkRead)
 async def make_preview_link(
     post_id: PostKey, writer: PostEditor, settings: SettingsDep, clock: ClockDep, reads: ReadsDep
 ) -> Response:
@@ -45,7 +45,7 @@ async def previewed_post(
     return post
 
 
-@router.get("/previews/{token}", response_model=PostRead)
+@router.get("/post-previews/{token}", response_model=PostRead)
 async def get_preview(
     token: Annotated[str, Path(max_length=200, description="That of a preview link")],
     settings: SettingsDep,

@@ -15,5 +15,5 @@ class PreviewLinkRead(Output):
         str,
         Field(description="With FRONTEND_URL it leads there, with the token in the fragment"),
     ]
-    token: Annotated[str, Field(description="For `GET /posts/previews/{token}`")]
+    token: Annotated[str, Field(description="For `GET /post-previews/{token}`")]
     expires_at: datetime
